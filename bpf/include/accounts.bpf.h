@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The accounts of shared/ledger.h: finding one and moving threads between its cells.
+ *
+ * There are two kinds of writers, because programs that interrupt each other must not share cells. `own` accounts
+ * belong to the CPU that runs the program and are written by the scheduler's hooks only, which run with interrupts
+ * off: plain additions. The shared account of a slot (index cpu_count) takes everything that runs in process
+ * context (births, moves, seeding), from any CPU: atomics.
+ */
+#pragma once
+
+#include "failures.bpf.h"
+#include "kernel.bpf.h"
+#include "shared/ledger.h"
+
+const volatile __u32 cpu_count = 1; /* possible CPUs: a slot has cpu_count + 1 accounts */
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1); /* set by the daemon */
+    __type(key, __u32);
+    __type(value, struct ledger_account);
+} accounts SEC(".maps");
+
+enum writer { WRITER_OWN, WRITER_SHARED };
+
+static __always_inline struct ledger_account *find_account(enum writer writer, __u32 slot) {
+    __u32 cpu = writer == WRITER_OWN ? bpf_get_smp_processor_id() : cpu_count;
+    __u32 key = slot * (cpu_count + 1) + cpu;
+    struct ledger_account *account = bpf_map_lookup_elem(&accounts, &key);
+    if (!account)
+        count_failure(FAILURE_account_missing);
+    return account;
+}
+
+static __always_inline void add(enum writer writer, __u64 *counter, __u64 amount) {
+    if (writer == WRITER_OWN)
+        *(volatile __u64 *)counter += amount;
+    else
+        __sync_fetch_and_add(counter, amount);
+}
+
+/* x86 keeps the order of stores; elsewhere only a fetching atomic is a full barrier in BPF. */
+static __always_inline void mark(enum writer writer, __u64 *counter) {
+#if defined(__TARGET_ARCH_x86)
+    add(writer, counter, 1);
+    barrier();
+#else
+    volatile __u64 ordered = __sync_fetch_and_add(counter, 1);
+    (void)ordered;
+#endif
+}
+
+static __always_inline void begin(enum writer writer, struct ledger_account *account) {
+    mark(writer, &account->begun);
+}
+
+static __always_inline void end(enum writer writer, struct ledger_account *account) {
+    barrier();
+    mark(writer, &account->ended);
+}
+
+static __always_inline void enter(enum writer writer, struct ledger_account *account, __u32 cell, __u64 now) {
+    struct ledger_cell *target = &account->cells[cell & (CELL_COUNT - 1)];
+    add(writer, &target->n, 1);
+    add(writer, &target->sum_ns, -now);
+}
+
+static __always_inline void leave(enum writer writer, struct ledger_account *account, __u32 cell, __u64 now) {
+    struct ledger_cell *target = &account->cells[cell & (CELL_COUNT - 1)];
+    add(writer, &target->n, -1);
+    add(writer, &target->sum_ns, now);
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What a thread that leaves its CPU is waiting for: from its scheduler state, the system call it is in, and the kind
+ * of file it waits on. docs/thread-states.md has the same rules for people.
+ */
+#pragma once
+
+#include "kernel.bpf.h"
+#include "shared/ledger.h"
+#include "shared/syscalls.h"
+
+const volatile bool kernel_can_cast = false; /* bpf_rdonly_cast exists: typed loads instead of copies */
+
+#if defined(__TARGET_ARCH_x86)
+#define SYSCALL_ROW PLIMSOLL_SYSCALL_ROW_X86_64
+#define TS_COMPAT 0x0002
+#define TS_COMPAT_FLAG(task) ((task)->thread_info.status & TS_COMPAT)
+#elif defined(__TARGET_ARCH_arm64)
+#define SYSCALL_ROW PLIMSOLL_SYSCALL_ROW_ARM64
+#define TIF_32BIT_BIT (1UL << 22)
+#define TS_COMPAT_FLAG(task) ((task)->thread_info.flags & TIF_32BIT_BIT)
+#endif
+
+static const struct plimsoll_call call_table[PLIMSOLL_SYSCALL_LIMIT] = {PLIMSOLL_SYSCALLS(SYSCALL_ROW)};
+
+/* The address as a pointer to a kernel structure of that type, readable without a helper call. */
+#define AS(type, address) ((type *)bpf_rdonly_cast((const void *)(address), bpf_core_type_id_kernel(type)))
+
+/* Reads pointer->field, where pointer came from memory and so has no type that the verifier knows. */
+#define READ(type, pointer, field)                                                                            \
+    (kernel_can_cast ? AS(type, pointer)->field : BPF_CORE_READ((type *)(pointer), field))
+
+/* Argument `index` (0 … 5) of the system call; for descriptors, so 32 bits are enough. */
+static __always_inline __u32 call_argument(struct pt_regs *registers, __u32 index) {
+#if defined(__TARGET_ARCH_x86)
+    switch (index) {
+        case 0:
+            return registers->di;
+        case 1:
+            return registers->si;
+        case 2:
+            return registers->dx;
+        case 3:
+            return registers->r10;
+        case 4:
+            return registers->r8;
+        default:
+            return registers->r9;
+    }
+#else
+    switch (index) {
+        case 0:
+            return registers->orig_x0;
+        case 1:
+            return registers->regs[1];
+        case 2:
+            return registers->regs[2];
+        case 3:
+            return registers->regs[3];
+        case 4:
+            return registers->regs[4];
+        default:
+            return registers->regs[5];
+    }
+#endif
+}
+
+static __always_inline int call_number(struct pt_regs *registers) {
+#if defined(__TARGET_ARCH_x86)
+    return registers->orig_ax;
+#else
+    return registers->syscallno;
+#endif
+}
+
+/* Anonymous inodes are told apart by the name of their dentry; a timer's descriptor is a timer. */
+static __noinline __u32 classify_anonymous(__u64 file) {
+    char name[8] = {};
+    struct dentry *dentry = BPF_CORE_READ((struct file *)file, f_path.dentry);
+    bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(dentry, d_name.name));
+    return __builtin_memcmp(name, "[timerf", 7) == 0 ? STATE_SLEEP : STATE_OTHER;
+}
+
+static __always_inline __u32 classify_file(struct task_struct *task, __u32 descriptor) {
+    struct files_struct *files = task->files;
+    if (!files)
+        return STATE_OTHER;
+    struct fdtable *table = files->fdt;
+    if (descriptor >= table->max_fds)
+        return STATE_OTHER;
+    __u64 file = 0;
+    bpf_probe_read_kernel(&file, sizeof(file), &table->fd[descriptor]);
+    if (!file)
+        return STATE_OTHER; /* closed by another thread meanwhile */
+    __u64 inode = (__u64)READ(struct file, file, f_inode);
+    __u16 kind = READ(struct inode, inode, i_mode) & S_IFMT;
+    if (kind == S_IFIFO)
+        return STATE_PIPE;
+    if (kind == S_IFSOCK) {
+        __u64 socket = (__u64)READ(struct file, file, private_data);
+        __u64 sock = (__u64)READ(struct socket, socket, sk);
+        return READ(struct sock, sock, __sk_common.skc_family) == AF_UNIX ? STATE_UNIX : STATE_SOCKET;
+    }
+    /* 0 before 6.16, a regular file since */
+    if ((kind == 0 || kind == S_IFREG) && BPF_CORE_READ((struct inode *)inode, i_sb, s_magic) == ANON_INODE_FS_MAGIC)
+        return classify_anonymous(file);
+    return STATE_OTHER;
+}
+
+static __always_inline __u32 classify_call(struct task_struct *task, struct task_state *thread,
+                                           struct pt_regs *registers, int number, __u32 task_state) {
+    struct plimsoll_call call = {};
+    if (number < PLIMSOLL_SYSCALL_LIMIT && !TS_COMPAT_FLAG(task))
+        call = call_table[number & (PLIMSOLL_SYSCALL_LIMIT - 1)];
+    switch (call.call_class) {
+        case CALL_FUTEX:
+            return STATE_FUTEX;
+        case CALL_POLL:
+            return STATE_POLL;
+        case CALL_SLEEP:
+            return STATE_SLEEP;
+        case CALL_CHILD:
+            return STATE_CHILD;
+        case CALL_DISK:
+            return STATE_DISK;
+        case CALL_FORK: /* vfork waits killably; anything else in a fork is the kernel's own business */
+            return task_state & TASK_WAKEKILL ? STATE_CHILD : STATE_BLOCKED;
+        case CALL_RESTART:
+            return thread->wait_state ? thread->wait_state : STATE_OTHER;
+        case CALL_FD:
+            return classify_file(task, call_argument(registers, call.fd_argument));
+        default:
+            return STATE_OTHER;
+    }
+}
+
+/*
+ * The state of a thread that is not runnable any more. `task_state` is its scheduler state (`prev_state` at a
+ * switch). Remembers the class of a wait, because an interrupted one goes on as restart_syscall.
+ */
+static __always_inline __u32 classify(struct task_struct *task, struct task_state *thread, __u32 task_state) {
+    if (task_state & (TASK_STOPPED_BIT | TASK_TRACED_BIT | TASK_FROZEN))
+        return STATE_STOPPED;
+    if (BPF_CORE_READ_BITFIELD(task, frozen)) /* the v2 freezer: an interruptible sleep on the way to user space */
+        return STATE_STOPPED;
+    if (task->flags & PF_IO_WORKER)
+        return STATE_IO_URING;
+    struct pt_regs *registers = (struct pt_regs *)bpf_task_pt_regs(task);
+    int number = call_number(registers);
+    if (number < 0)
+        return STATE_FAULT;
+    bool compat = TS_COMPAT_FLAG(task);
+    if (!compat && number < PLIMSOLL_SYSCALL_LIMIT &&
+        call_table[number & (PLIMSOLL_SYSCALL_LIMIT - 1)].call_class == CALL_IO_URING)
+        return STATE_IO_URING; /* before in_iowait: an idle ring sets that */
+    if (BPF_CORE_READ_BITFIELD(task, in_iowait))
+        return STATE_DISK;
+    __u32 state = classify_call(task, thread, registers, number, task_state);
+    if (state == STATE_OTHER && task_state & TASK_UNINTERRUPTIBLE)
+        state = STATE_BLOCKED;
+    thread->wait_state = state;
+    return state;
+}

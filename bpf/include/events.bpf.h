@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The event channel, kernel side: a ring buffer or perf event buffers, chosen by the daemon before loading. The
+ * reader is woken by watermark, not per record; a timer of the daemon drains the rest.
+ */
+#pragma once
+
+#include "shared/events.h"
+#include "kernel.bpf.h"
+
+#ifndef BPF_F_CURRENT_CPU
+#define BPF_F_CURRENT_CPU 0xffffffffULL
+#endif
+
+const volatile bool events_use_ringbuf = true;
+const volatile __u64 events_watermark = 64 * 1024; /* bytes waiting that wake the reader (ring buffer) */
+
+struct {
+    __uint(type, BPF_MAP_TYPE_RINGBUF);
+    __uint(max_entries, 1 << 20);
+} events_ring SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
+    __uint(key_size, sizeof(int));
+    __uint(value_size, sizeof(int));
+} events_perf SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, __u64);
+} events_lost SEC(".maps");
+
+static __always_inline void send_event(void *context, void *event, __u64 size) {
+    long failed;
+    if (events_use_ringbuf) {
+        __u64 waiting = bpf_ringbuf_query(&events_ring, BPF_RB_AVAIL_DATA);
+        __u64 wake = waiting >= events_watermark ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+        failed = bpf_ringbuf_output(&events_ring, event, size, wake);
+    } else {
+        failed = bpf_perf_event_output(context, &events_perf, BPF_F_CURRENT_CPU, event, size);
+    }
+    if (failed) {
+        __u32 key = 0;
+        __u64 *lost = bpf_map_lookup_elem(&events_lost, &key);
+        if (lost)
+            __sync_fetch_and_add(lost, 1);
+    }
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The thread ledger's records as the kernel side writes them and the daemon reads them (mapped, without a system
+ * call). All values are cumulative; readers never reset them.
+ */
+#pragma once
+
+#include "types.h"
+
+/* What a thread is doing; exactly one at any moment. The order is the order of the series on /metrics. */
+enum plimsoll_state {
+    STATE_RUNNING,
+    STATE_RUNNABLE,
+    STATE_DISK,
+    STATE_FUTEX,
+    STATE_POLL,
+    STATE_SOCKET,
+    STATE_UNIX,
+    STATE_PIPE,
+    STATE_SLEEP,
+    STATE_CHILD,
+    STATE_IO_URING,
+    STATE_FAULT,
+    STATE_BLOCKED,
+    STATE_STOPPED,
+    STATE_OTHER,
+    STATE_COUNT,
+    CELL_LIFETIME = STATE_COUNT, /* the cell after the states: written at birth and death only */
+    CELL_COUNT = 16,             /* a power of two, so that an index can be masked */
+    STATE_DEAD = 31,             /* not a state of the ledger: the thread's account is closed */
+};
+
+/*
+ * An account that includes the open intervals: its value at any moment is sum + n * now (modulo 2^64), where n is
+ * the number of threads in it: entering at t adds 1 and -t, leaving at t adds -1 and t.
+ */
+struct ledger_cell {
+    __u64 n;
+    __u64 sum_ns;
+};
+
+#define LATENCY_BUCKETS 26 /* 2^0 … 2^24 µs, and above */
+
+/*
+ * One slot's account on one CPU. Written only by that CPU with interrupts off (scheduler hooks); the last "CPU" of
+ * a slot is shared by programs that run in process context and write it with atomics. A writer increments `begun`
+ * before and `ended` after; a copy is whole when `ended` read before equals `begun` read after it.
+ */
+struct ledger_account {
+    __u64 begun;
+    __u64 ended;
+    struct ledger_cell cells[CELL_COUNT];
+    __u64 processes; /* births minus deaths */
+    __u64 wakeups;
+    __u64 voluntary_switches;
+    __u64 involuntary_switches;
+    __u64 migrations;
+    __u64 ran_ns;     /* wall time of the completed stays on a CPU */
+    __u64 charged_ns; /* what of it the kernel charged: the growth of sum_exec_runtime */
+    __u64 latency_sum_ns;
+    __u64 latency_buckets[LATENCY_BUCKETS]; /* time from runnable to running, not cumulative */
+    __u64 reserved[4];
+};
+PLIMSOLL_ASSERT_SIZE(struct ledger_account, 576); /* nine cache lines */
+
+/*
+ * A thread's place in the ledger, in task storage. `word` packs state (bits 0–7), slot (8–31) and the scope
+ * generation it was resolved at (32–63), so that whoever moves a thread does it with one compare-and-swap.
+ */
+struct task_state {
+    __u64 word;
+    __u64 since_ns;   /* CLOCK_BOOTTIME of the last change of state */
+    __u64 charged_ns; /* sum_exec_runtime at the last switch-out */
+    __u64 migrations; /* nr_migrations at the last switch-out */
+    __u32 wait_state; /* the class of the last wait, for restart_syscall */
+    __u32 process;    /* group leaders: enum process_phase */
+    __u32 exit_seen;  /* group leaders: 1 when the process's exit has been counted */
+    __u32 reserved;
+};
+PLIMSOLL_ASSERT_SIZE(struct task_state, 48);
+
+enum process_phase { PROCESS_NONE, PROCESS_COUNTED, PROCESS_ENDED };
+
+/* Slots: 0 is "not watched", 1 takes what has no slot of its own. */
+enum { SLOT_NONE = 0, SLOT_OVERFLOW = 1, SLOT_FIRST = 2, SLOT_LIMIT = 1 << 24 };
+
+/* What a cgroup id leads to. */
+struct cgroup_scope {
+    __u32 slot;
+    __u32 flags;
+};
+enum {
+    SCOPE_CONFIRMED = 1,   /* the daemon says: a container, or part of one; children inherit the slot */
+    SCOPE_PROVISIONAL = 2, /* newborn: has a slot until the daemon confirms or releases it */
+};
+
+/* Bumped when cgroups of running threads change: cached slots of an older generation are looked up again. */
+struct scope_control {
+    __u32 generation;
+    __u32 reserved;
+};
+
+/* Places in the kernel programs that can fail; each has a counter. The names are the values of label `place`. */
+#define PLIMSOLL_FAILURE_PLACES(X)              \
+    X(task_storage_full)                        \
+    X(cgroup_map_full)                          \
+    X(provisional_slots_exhausted)              \
+    X(account_missing)                          \
+    X(word_contended)
+#define PLIMSOLL_FAILURE_ENUM(name) FAILURE_##name,
+enum plimsoll_failure { PLIMSOLL_FAILURE_PLACES(PLIMSOLL_FAILURE_ENUM) FAILURE_COUNT };

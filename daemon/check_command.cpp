@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "check_command.h"
+
+#include <filesystem>
+#include <iomanip>
+#include <string>
+#include <vector>
+
+#include "containers/cgroup_tree.h"
+#include "containers/hierarchy_number.h"
+#include "kernel/features.h"
+#include "kernel/scope.h"
+#include "probes/probe.h"
+
+namespace plimsoll {
+
+namespace {
+
+enum class Verdict { fine, missing, failed };
+
+struct Row {
+    Verdict verdict;
+    std::string what, detail;
+};
+
+std::string_view mark(Verdict verdict) {
+    switch (verdict) {
+        case Verdict::fine:
+            return "ok";
+        case Verdict::missing:
+            return "--";
+        case Verdict::failed:
+            break;
+    }
+    return "FAIL";
+}
+
+class Checker {
+  public:
+    explicit Checker(const Config& config) : config_(config) {}
+
+    bool run() {
+        check_cgroups();
+        check_capabilities();
+        check_types();
+        check_runtimes();
+        if (types_ && layout_ && capable_) {
+            check_scope();
+        }
+        return would_start_ && !rows_.empty();
+    }
+
+    [[nodiscard]] const std::vector<Row>& rows() const { return rows_; }
+
+  private:
+    void fine(std::string what, std::string detail) { rows_.push_back({Verdict::fine, std::move(what), std::move(detail)}); }
+    void failed(std::string what, std::string detail) {
+        rows_.push_back({Verdict::failed, std::move(what), std::move(detail)});
+        would_start_ = false;
+    }
+
+    void check_cgroups() {
+        auto layout = detect_layout();
+        if (!layout) {
+            failed("cgroups", layout.error().message);
+            return;
+        }
+        layout_ = std::move(*layout);
+        const bool hybrid = layout_->v2 && layout_->all.size() > 1;
+        fine("cgroups", layout_->v2 ? (hybrid ? "hybrid, containers by the v2 hierarchy at " : "v2 at ") + layout_->mount
+                                    : "v1, containers by the hierarchy of " + layout_->controller + " at " + layout_->mount);
+    }
+
+    void check_capabilities() {
+        const std::string missing = missing_capabilities();
+        capable_ = missing.empty();
+        if (capable_) {
+            fine("capabilities", "all that are needed");
+        } else {
+            failed("capabilities", "missing " + missing + ": run as root or with these capabilities");
+        }
+    }
+
+    void check_types() {
+        auto types = KernelTypes::load();
+        if (types) {
+            types_.emplace(std::move(*types));
+            fine("kernel types (BTF)", "/sys/kernel/btf/vmlinux");
+        } else {
+            failed("kernel types (BTF)", types.error().message);
+        }
+    }
+
+    /// Files of a runtime that is not installed are no problem: its containers are not here either.
+    void check_runtimes() {
+        const auto look = [this](const char* runtime, const std::vector<std::string>& roots) {
+            for (const auto& root : roots) {
+                std::error_code error;
+                if (std::filesystem::is_directory(root, error)) {
+                    fine(std::string("runtime ") + runtime, "names from " + root);
+                    return;
+                }
+            }
+            rows_.push_back({Verdict::missing, std::string("runtime ") + runtime,
+                             "no " + (roots.empty() ? std::string("root configured") : roots.front()) +
+                                 ": not installed, or set containers.roots." + runtime});
+        };
+        look("docker", config_.containers.roots.docker);
+        look("containerd", config_.containers.roots.containerd);
+        look("podman", config_.containers.roots.podman);
+        look("crio", config_.containers.roots.crio);
+    }
+
+    void check_scope() {
+        ScopeOptions options;
+        options.slots = SLOT_FIRST + 2;
+        options.provisional = 2;
+        options.cgroup_v2 = layout_->v2;
+        options.controller = layout_->controller;
+        options.channel = config_.events_channel;
+        if (!layout_->v2) {
+            options.hierarchy_id = hierarchy_number(layout_->controller).value_or(0);
+        }
+        auto scope = Scope::start(options, *types_);
+        if (!scope) {
+            failed("scope (cgroup, task and process hooks)", scope.error().message);
+            return;
+        }
+        fine("scope (cgroup, task and process hooks)", "loads and attaches");
+        bool any = false;
+        for (auto& probe : make_probes()) {
+            any = check_probe(*probe, **scope) || any;
+        }
+        if (!any) {
+            failed("probes", "none can be started, so there is nothing to export");
+        }
+    }
+
+    bool check_probe(Probe& probe, Scope& scope) {
+        const std::string what = "probe " + std::string(probe.name());
+        const auto configured = config_.probes.find(std::string(probe.name()));
+        if (configured != config_.probes.end() && !configured->second.enabled) {
+            rows_.push_back({Verdict::missing, what, "switched off by the configuration"});
+            return false;
+        }
+        const bool required = configured != config_.probes.end() && configured->second.required;
+        std::string missing, hooks;
+        for (const auto& hook : probe.hooks(*types_)) {
+            const bool there = !hook.starts_with("tp_btf/") || types_->has_tracepoint(hook.substr(7));
+            (there ? hooks : missing) += (there ? hooks : missing).empty() ? hook : ", " + hook;
+        }
+        auto started = missing.empty() ? probe.start({scope, *types_}) : fail("this kernel has no " + missing);
+        if (started) {
+            fine(what, hooks);
+        } else if (required) {
+            failed(what, started.error().message + " (and it is required)");
+        } else {
+            rows_.push_back({Verdict::missing, what, started.error().message + "; the others run without it"});
+        }
+        return started.has_value();
+    }
+
+    const Config& config_;
+    std::optional<CgroupLayout> layout_;
+    std::optional<KernelTypes> types_;
+    bool capable_ = false;
+    bool would_start_ = true;
+    std::vector<Row> rows_;
+};
+
+}  // namespace
+
+int run_check(const Config& config, std::ostream& out) {
+    Checker checker(config);
+    const bool would_start = checker.run();
+    std::size_t width = 0;
+    for (const auto& row : checker.rows()) {
+        width = std::max(width, row.what.size());
+    }
+    for (const auto& row : checker.rows()) {
+        out << std::left << std::setw(6) << mark(row.verdict) << std::setw(static_cast<int>(width) + 2) << row.what
+            << row.detail << '\n';
+    }
+    out << (would_start ? "\nThe agent would start here.\n" : "\nThe agent would not start here.\n");
+    return would_start ? 0 : 1;
+}
+
+}  // namespace plimsoll

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "containers/metadata.h"
+
+#include <sstream>
+#include <vector>
+
+#include "containers/metadata_file.h"
+#include "containers/metadata_sources.h"
+
+namespace plimsoll {
+namespace {
+
+/// The first source that knows the container decides which runtime it has.
+Finding first_of(const Config::Containers::Roots& roots, StorageIndex& index, bool confirm,
+                 Container& container) {
+    if (const auto found = read_docker(roots.docker, container); found != Finding::nothing) {
+        container.runtime = Runtime::docker;
+        return found;
+    }
+    if (const auto found = read_containerd(roots.containerd, confirm, container); found != Finding::nothing) {
+        return found;
+    }
+    if (confirm) {
+        return Finding::nothing;
+    }
+    const auto found = read_storage(roots.crio, index, container);
+    container.runtime = found == Finding::nothing ? container.runtime : Runtime::crio;
+    return found;
+}
+
+}  // namespace
+
+Metadata::Metadata(Config::Containers::Roots roots, std::string passwd_file)
+    : roots_(std::move(roots)), passwd_file_(std::move(passwd_file)) {}
+
+Finding Metadata::describe(const PathMatch& match, std::string_view cgroup, Container& container) const {
+    container.cgroup = cgroup;
+    container.runtime = match.runtime;
+    container.id = match.id;
+    container.name = match.name;
+    container.pod_uid = match.pod_uid;
+    if (match.candidate) {
+        return first_of(roots_, index_, /*confirm=*/true, container);
+    }
+    auto with_users = [&](RootList roots, std::string_view below_home) {
+        if (const auto home = match.user.empty() ? std::string() : home_of(match.user); !home.empty()) {
+            roots.push_back(home + std::string(below_home));
+        }
+        return roots;
+    };
+    switch (match.runtime) {
+        case Runtime::docker:
+            return read_docker(with_users(roots_.docker, "/.local/share/docker"), container);
+        case Runtime::containerd:
+            return read_containerd(roots_.containerd, /*confirm=*/false, container);
+        case Runtime::crio:
+            return read_storage(roots_.crio, index_, container);
+        case Runtime::podman:
+            return read_storage(with_users(roots_.podman, "/.local/share/containers/storage"), index_,
+                                container);
+        case Runtime::kubernetes:
+            return first_of(roots_, index_, /*confirm=*/false, container);
+        case Runtime::lxc:
+        case Runtime::nspawn:
+        case Runtime::systemd:
+        case Runtime::cgroup:
+            return Finding::container;
+    }
+    return Finding::nothing;
+}
+
+/// From the file rather than by getpwuid, which may ask a directory server over the network and wait for it.
+std::string Metadata::home_of(std::string_view user) const {
+    std::istringstream lines(read_bounded_file(passwd_file_).value_or(""));
+    for (std::string line; std::getline(lines, line);) {
+        std::istringstream columns(line);
+        std::vector<std::string> fields;
+        for (std::string field; std::getline(columns, field, ':');) {
+            fields.push_back(std::move(field));
+        }
+        if (fields.size() >= 6 && fields[2] == user && fields[5].starts_with('/')) {
+            return fields[5];
+        }
+    }
+    return {};
+}
+
+}  // namespace plimsoll

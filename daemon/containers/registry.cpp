@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "containers/registry.h"
+
+#include <algorithm>
+
+#include "shared/ledger.h"
+
+namespace plimsoll {
+
+namespace {
+
+// A program that looked a slot up before it was taken away has booked its thread long before this is over.
+constexpr std::uint64_t kDrainGraceNs = 200'000'000;
+
+}  // namespace
+
+std::uint32_t Registry::slots_needed(const Limits& limits) {
+    return SLOT_FIRST + limits.max_containers + limits.provisional;
+}
+
+Registry::Registry(SlotMap& slots, Limits limits, Callbacks callbacks)
+    : map_(slots), limits_(limits), callbacks_(std::move(callbacks)), states_(slots_needed(limits), SlotState::free) {
+    states_[SLOT_NONE] = states_[SLOT_OVERFLOW] = SlotState::reserved;
+    for (auto slot = static_cast<std::uint32_t>(states_.size() - 1); slot >= SLOT_FIRST; slot--) {
+        reserve_.push_back(slot);
+    }
+    overflow_.handle = next_handle_++;
+    overflow_.container.cgroup = "overflow";
+    overflow_.container.name = "overflow";
+    overflow_.slot = SLOT_OVERFLOW;
+    overflow_.slots = {SLOT_OVERFLOW};
+    overflow_.rendered = callbacks_.render(overflow_.container);
+    refill();
+}
+
+std::uint32_t Registry::provisional_slot(const FoundCgroup& found) {
+    const auto entry = map_.find(found.id);
+    if (entry && entry->confirmed) {
+        return SLOT_NONE;
+    }
+    const std::uint32_t slot = entry ? entry->slot : found.slot_hint;
+    return slot >= SLOT_FIRST && slot < states_.size() && is_free(slot) ? slot : std::uint32_t{SLOT_NONE};
+}
+
+std::uint32_t Registry::take_reserve() {
+    if (reserve_.empty()) {
+        return SLOT_NONE;
+    }
+    const std::uint32_t slot = reserve_.back();
+    reserve_.pop_back();
+    return slot;
+}
+
+bool Registry::birth(const FoundCgroup& found, std::uint64_t now_ns) {
+    if (knows(found.id)) {
+        return false;
+    }
+    const std::uint32_t provisional = provisional_slot(found);
+    if (auto container = callbacks_.select(found.path)) {
+        start(found, std::move(*container), provisional, now_ns);
+        return true;
+    }
+    const auto parent = nodes_.find(found.parent_id);
+    const Handle owner = parent == nodes_.end() ? 0 : parent->second.owner;
+    if (owner == 0) {
+        map_.release(found.id);
+    } else {
+        const Watched& container = owner == overflow_.handle ? overflow_ : watched_.at(owner);
+        map_.assign(found.id, container.slot);
+        nodes_.emplace(found.id, Node{owner, now_ns});
+    }
+    if (provisional != SLOT_NONE) {
+        retire(provisional, owner, now_ns);
+    }
+    return owner != 0;
+}
+
+void Registry::start(const FoundCgroup& found, Container container, std::uint32_t provisional, std::uint64_t now_ns) {
+    replace_namesake(container.cgroup, now_ns);
+    const bool inherited = map_.find(found.id).has_value() && provisional == SLOT_NONE;
+    std::uint32_t slot = SLOT_OVERFLOW;
+    if (live_ < limits_.max_containers) {
+        slot = provisional != SLOT_NONE ? provisional : take_reserve();
+        slot = slot == SLOT_NONE ? std::uint32_t{SLOT_OVERFLOW} : slot;
+    }
+    map_.assign(found.id, slot);
+    if (inherited || (provisional != SLOT_NONE && slot != provisional)) {
+        map_.invalidate();
+        needs_visit_ = true;
+    }
+    added_++;
+    if (slot == SLOT_OVERFLOW) {
+        overflow_used_ = true;
+        overflow_cgroups_.insert(found.id);
+        nodes_.emplace(found.id, Node{overflow_.handle, now_ns});
+        if (provisional != SLOT_NONE) {
+            retire(provisional, overflow_.handle, now_ns);
+        }
+        return;
+    }
+    live_++;
+    states_[slot] = SlotState::owned;
+    Watched watched;
+    watched.handle = next_handle_++;
+    watched.rendered = callbacks_.render(container);
+    watched.container = std::move(container);
+    watched.cgroup_id = found.id;
+    watched.slot = slot;
+    watched.slots = {slot};
+    watched.since_ns = now_ns;
+    nodes_.emplace(found.id, Node{watched.handle, now_ns});
+    watched_.emplace(watched.handle, std::move(watched));
+}
+
+/// A service that is started again has a new cgroup of the same path: two series of the same labels must not meet.
+void Registry::replace_namesake(const std::string& cgroup, std::uint64_t now_ns) {
+    std::vector<Handle> namesakes;
+    for (const auto& [handle, watched] : watched_) {
+        if (watched.container.cgroup == cgroup) {
+            namesakes.push_back(handle);
+        }
+    }
+    for (const Handle handle : namesakes) {
+        if (!watched_.at(handle).ended_ns) {
+            end(handle, now_ns);
+        }
+        remove(handle);
+    }
+}
+
+bool Registry::death(std::uint64_t cgroup_id, std::uint32_t slot_hint, std::uint64_t now_ns) {
+    map_.release(cgroup_id);
+    const auto node = nodes_.find(cgroup_id);
+    if (node == nodes_.end()) {
+        if (slot_hint >= SLOT_FIRST && slot_hint < states_.size() && is_free(slot_hint)) {
+            retire(slot_hint, 0, now_ns);   // its birth was never heard of
+        }
+        return false;
+    }
+    const Handle owner = node->second.owner;
+    nodes_.erase(node);
+    const auto watched = watched_.find(owner);
+    if (watched != watched_.end() && watched->second.cgroup_id == cgroup_id && !watched->second.ended_ns) {
+        end(owner, now_ns);
+    } else if (overflow_cgroups_.erase(cgroup_id) != 0) {
+        removed_++;
+    }
+    return true;
+}
+
+void Registry::end(Handle handle, std::uint64_t now_ns) {
+    Watched& watched = watched_.at(handle);
+    watched.ended_ns = now_ns;
+    live_--;
+    removed_++;
+    retire(watched.slot, handle, now_ns);
+}
+
+/// Takes a slot out of use. Its values go on counting for the heir until they are folded into it.
+void Registry::retire(std::uint32_t slot, Handle heir, std::uint64_t now_ns) {
+    states_[slot] = SlotState::draining;
+    draining_.push_back({slot, heir, now_ns});
+    map_.invalidate();
+    needs_visit_ = true;
+    Watched* watched = heir == overflow_.handle ? &overflow_ : nullptr;
+    if (const auto found = watched_.find(heir); found != watched_.end()) {
+        watched = &found->second;
+    }
+    if (watched != nullptr && std::ranges::find(watched->slots, slot) == watched->slots.end()) {
+        watched->slots.push_back(slot);
+    }
+}
+
+void Registry::tick(std::uint64_t now_ns) {
+    std::vector<Draining> still;
+    for (const auto& entry : std::exchange(draining_, {})) {
+        if (now_ns - entry.since_ns < kDrainGraceNs || map_.threads_in(entry.slot) != 0) {
+            still.push_back(entry);
+        } else {
+            recycle(entry);
+        }
+    }
+    draining_ = std::move(still);
+    expire(now_ns);
+    refill();
+}
+
+void Registry::recycle(const Draining& drained) {
+    callbacks_.fold(drained.slot, drained.heir);
+    const auto found = watched_.find(drained.heir);
+    Watched* heir = drained.heir == overflow_.handle ? &overflow_ : found != watched_.end() ? &found->second : nullptr;
+    if (heir != nullptr) {
+        std::erase(heir->slots, drained.slot);
+    }
+    states_[drained.slot] = SlotState::free;
+    reserve_.insert(reserve_.begin(), drained.slot);   // the longest unused slot is taken first
+}
+
+/// Ends the linger of containers; at most as many linger as may live, the oldest go first.
+void Registry::expire(std::uint64_t now_ns) {
+    std::vector<std::pair<std::uint64_t, Handle>> ended;
+    for (const auto& [handle, watched] : watched_) {
+        if (watched.ended_ns) {
+            ended.emplace_back(*watched.ended_ns, handle);
+        }
+    }
+    std::ranges::sort(ended);
+    const std::size_t surplus = ended.size() > limits_.max_containers ? ended.size() - limits_.max_containers : 0;
+    for (std::size_t i = 0; i < ended.size(); i++) {
+        if (i < surplus || now_ns - ended[i].first >= limits_.linger_ns) {
+            remove(ended[i].second);
+        }
+    }
+}
+
+void Registry::remove(Handle handle) {
+    for (auto& entry : draining_) {
+        if (entry.heir == handle) {
+            entry.heir = 0;
+        }
+    }
+    callbacks_.forget(handle);
+    watched_.erase(handle);
+    std::erase_if(nodes_, [handle](const auto& node) { return node.second.owner == handle; });
+}
+
+void Registry::refill() {
+    while (!reserve_.empty() && map_.offer_free(reserve_.back())) {
+        reserve_.pop_back();
+    }
+}
+
+std::vector<const Watched*> Registry::shown() const {
+    std::vector<const Watched*> result;
+    result.reserve(watched_.size() + 1);
+    for (const auto& [handle, watched] : watched_) {
+        result.push_back(&watched);
+    }
+    if (overflow_used_) {
+        result.push_back(&overflow_);
+    }
+    return result;
+}
+
+std::optional<std::uint64_t> Registry::born_ns(std::uint64_t cgroup_id) const {
+    const auto found = nodes_.find(cgroup_id);
+    return found == nodes_.end() ? std::nullopt : std::optional(found->second.born_ns);
+}
+
+std::vector<std::uint64_t> Registry::known_cgroups() const {
+    std::vector<std::uint64_t> ids;
+    ids.reserve(nodes_.size());
+    for (const auto& [id, node] : nodes_) {
+        ids.push_back(id);
+    }
+    return ids;
+}
+
+void Registry::refresh(const std::function<bool(const Watched&, Container&)>& change) {
+    for (auto& [handle, watched] : watched_) {
+        if (!watched.ended_ns && change(watched, watched.container)) {
+            watched.rendered = callbacks_.render(watched.container);
+        }
+    }
+}
+
+std::map<Runtime, std::uint64_t> Registry::live_by_runtime() const {
+    std::map<Runtime, std::uint64_t> counts;
+    for (const auto& [handle, watched] : watched_) {
+        if (!watched.ended_ns) {
+            counts[watched.container.runtime]++;
+        }
+    }
+    return counts;
+}
+
+std::size_t Registry::free_slots() const {
+    return static_cast<std::size_t>(std::ranges::count(states_, SlotState::free));
+}
+
+}  // namespace plimsoll

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which containers there are, which slots they own, and what becomes of slots. A pure state machine over SlotMap;
+// owned by the daemon, used by the loop thread only.
+//
+// A slot is free (with the kernel or in reserve), owned by a live container, or draining: taken away from its cgroups,
+// but some thread may still be booked on it. While it drains it counts for its heir; when the last thread has left,
+// the probes fold its values into the heir's and it is free again.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "containers/container.h"
+#include "containers/slot_map.h"
+#include "core/slot_sums.h"
+
+namespace plimsoll {
+
+/// A container's identity as the exposition wants it.
+struct RenderedLabels {
+    std::shared_ptr<const std::string> labels;   ///< of every series
+    std::string info;                            ///< what container_info adds
+};
+
+struct Watched {
+    Handle handle = 0;
+    Container container;
+    std::uint64_t cgroup_id = 0;
+    std::uint32_t slot = 0;             ///< where new threads are booked; SLOT_OVERFLOW when there was none left
+    std::vector<std::uint32_t> slots;   ///< all that count for it now: its own and those that drain towards it
+    std::optional<std::uint64_t> ended_ns;
+    std::uint64_t since_ns = 0;
+    RenderedLabels rendered;
+};
+
+/// A cgroup that was found by walking or announced by the kernel.
+struct FoundCgroup {
+    std::uint64_t id = 0;
+    std::uint64_t parent_id = 0;
+    std::string path;
+    std::uint32_t slot_hint = 0;   ///< the slot the kernel gave it at birth; 0 when unknown
+};
+
+class Registry {
+  public:
+    struct Limits {
+        std::uint32_t max_containers;
+        std::uint32_t provisional;
+        std::uint64_t linger_ns;
+    };
+    /// The two reserved slots, one for each container, and the pool for newborn cgroups.
+    static std::uint32_t slots_needed(const Limits& limits);
+
+    struct Callbacks {
+        std::function<std::optional<Container>(const std::string& path)> select;
+        std::function<RenderedLabels(const Container&)> render;
+        std::function<void(std::uint32_t slot, Handle heir)> fold;   ///< a slot has drained
+        std::function<void(Handle)> forget;                          ///< a container is gone from the page
+    };
+
+    Registry(SlotMap& slots, Limits limits, Callbacks callbacks);
+
+    /// Returns true if the cgroup is (part of) a container that was not known before.
+    bool birth(const FoundCgroup& found, std::uint64_t now_ns);
+    /// Returns true if it was known.
+    bool death(std::uint64_t cgroup_id, std::uint32_t slot_hint, std::uint64_t now_ns);
+    /// Frees what has drained, ends what has lingered, refills the kernel's stack. Call it often.
+    void tick(std::uint64_t now_ns);
+    /// Threads asleep are still booked on a slot that drains: the task iterator should move them.
+    [[nodiscard]] bool needs_visit() const { return needs_visit_; }
+    void visited() { needs_visit_ = false; }
+
+    /// All that the page shows, in order of appearance; the overflow container last, if it was ever used.
+    [[nodiscard]] std::vector<const Watched*> shown() const;
+    [[nodiscard]] bool knows(std::uint64_t cgroup_id) const { return nodes_.contains(cgroup_id); }
+    [[nodiscard]] std::optional<std::uint64_t> born_ns(std::uint64_t cgroup_id) const;
+    [[nodiscard]] std::vector<std::uint64_t> known_cgroups() const;
+    /// Calls `change` for each live container and renders its labels again where it returns true.
+    void refresh(const std::function<bool(const Watched&, Container&)>& change);
+
+    [[nodiscard]] std::map<Runtime, std::uint64_t> live_by_runtime() const;
+    [[nodiscard]] std::uint64_t added() const { return added_; }
+    [[nodiscard]] std::uint64_t removed() const { return removed_; }
+    /// Live containers that share the overflow slot.
+    [[nodiscard]] std::uint64_t overflowing() const { return overflow_cgroups_.size(); }
+    [[nodiscard]] std::size_t draining() const { return draining_.size(); }
+    [[nodiscard]] std::size_t free_slots() const;
+
+  private:
+    enum class SlotState : std::uint8_t { reserved, free, owned, draining };
+    struct Node {
+        Handle owner;
+        std::uint64_t born_ns;
+    };
+    struct Draining {
+        std::uint32_t slot;
+        Handle heir;
+        std::uint64_t since_ns;
+    };
+
+    [[nodiscard]] bool is_free(std::uint32_t slot) const { return states_[slot] == SlotState::free; }
+    void start(const FoundCgroup& found, Container container, std::uint32_t provisional, std::uint64_t now_ns);
+    void end(Handle handle, std::uint64_t now_ns);
+    void remove(Handle handle);
+    void retire(std::uint32_t slot, Handle heir, std::uint64_t now_ns);
+    void recycle(const Draining& drained);
+    std::uint32_t provisional_slot(const FoundCgroup& found);
+    std::uint32_t take_reserve();
+    void replace_namesake(const std::string& cgroup, std::uint64_t now_ns);
+    void expire(std::uint64_t now_ns);
+    void refill();
+
+    SlotMap& map_;
+    Limits limits_;
+    Callbacks callbacks_;
+    std::vector<SlotState> states_;
+    std::vector<std::uint32_t> reserve_;
+    std::vector<Draining> draining_;
+    std::unordered_map<std::uint64_t, Node> nodes_;   ///< cgroups that belong to containers
+    std::map<Handle, Watched> watched_;
+    Watched overflow_;
+    Handle next_handle_ = 1;
+    std::unordered_set<std::uint64_t> overflow_cgroups_;   ///< of live containers without a slot
+    std::uint64_t live_ = 0, added_ = 0, removed_ = 0;
+    bool overflow_used_ = false;
+    bool needs_visit_ = false;
+};
+
+}  // namespace plimsoll

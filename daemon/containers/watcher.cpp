@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "containers/watcher.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+namespace plimsoll {
+
+Result<Watcher::Tree> Watcher::walk_tree() const {
+    Tree tree;
+    std::unordered_map<std::string, std::uint64_t> ids;
+    auto walked = walk(layout_, [&](std::string_view path, std::uint64_t id) {
+        const auto slash = path.rfind('/');
+        const std::string parent(slash == 0 || slash == std::string_view::npos ? "/" : path.substr(0, slash));
+        const auto found = ids.find(parent);
+        ids.emplace(path, id);
+        tree.emplace_back(id, Found{found == ids.end() || path == "/" ? 0 : found->second, std::string(path)});
+    });
+    if (!walked) {
+        return std::unexpected(walked.error());
+    }
+    return tree;
+}
+
+Result<void> Watcher::seed(std::uint64_t now_ns) {
+    auto tree = walk_tree();
+    if (!tree) {
+        return std::unexpected(tree.error());
+    }
+    for (auto& [id, found] : *tree) {
+        registry_.birth({id, found.parent_id, std::move(found.path)}, now_ns);
+    }
+    return {};
+}
+
+/// The tracepoint cuts paths at its limit; a longer one is asked for by the directory's id while it exists.
+std::string Watcher::full_path(const cgroup_event& event) const {
+    const std::string path(event.path, event.path_size);
+    if (event.path_size < EVENT_PATH_MAX - 1) {
+        return path;
+    }
+    return path_of(layout_, event.header.cgroup_id).value_or(path);
+}
+
+void Watcher::on_birth(const cgroup_event& event, std::uint64_t now_ns) {
+    registry_.birth({event.header.cgroup_id, event.parent_id, full_path(event), event.header.slot}, now_ns);
+}
+
+void Watcher::on_death(const cgroup_event& event, std::uint64_t now_ns) {
+    registry_.death(event.header.cgroup_id, event.header.slot, now_ns);
+}
+
+Result<void> Watcher::begin_resync(std::uint64_t now_ns) {
+    auto tree = walk_tree();
+    if (!tree) {
+        return std::unexpected(tree.error());
+    }
+    walked_ = std::move(*tree);
+    walk_began_ns_ = now_ns;
+    return {};
+}
+
+void Watcher::finish_resync(std::uint64_t now_ns) {
+    std::unordered_set<std::uint64_t> present;
+    for (auto& [id, found] : walked_) {
+        present.insert(id);
+        if (registry_.knows(id) || path_of(layout_, id) != found.path) {
+            continue;   // known, or gone since the walk
+        }
+        const bool had_slot = slots_.find(id).has_value();
+        if (registry_.birth({id, found.parent_id, std::move(found.path)}, now_ns) || had_slot) {
+            corrections_++;
+        }
+    }
+    for (const auto id : registry_.known_cgroups()) {
+        if (!present.contains(id) && registry_.born_ns(id) < walk_began_ns_) {
+            registry_.death(id, 0, now_ns);
+            corrections_++;
+        }
+    }
+    for (const auto id : slots_.cgroup_ids()) {
+        const auto entry = slots_.find(id);
+        if (entry && !present.contains(id) && !registry_.knows(id) && !path_of(layout_, id)) {
+            registry_.death(id, entry->slot, now_ns);
+            corrections_++;
+        }
+    }
+    walked_.clear();
+}
+
+}  // namespace plimsoll

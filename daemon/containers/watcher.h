@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keeps the registry true to the cgroup tree: seeds it, follows the kernel's events, and now and then walks the tree as
+// a safety net whose corrections are counted. Loop thread only.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <unordered_map>
+
+#include "containers/cgroup_tree.h"
+#include "containers/registry.h"
+#include "core/error.h"
+#include "shared/events.h"
+
+namespace plimsoll {
+
+class Watcher {
+  public:
+    Watcher(Registry& registry, SlotMap& slots, CgroupLayout layout)
+        : registry_(registry), slots_(slots), layout_(std::move(layout)) {}
+
+    /// Finds what exists. Newborn cgroups must have provisional slots by now, so that none slips through between.
+    Result<void> seed(std::uint64_t now_ns);
+
+    /// A cgroup_birth or cgroup_death record, checked for its size by the caller.
+    void on_birth(const cgroup_event& event, std::uint64_t now_ns);
+    void on_death(const cgroup_event& event, std::uint64_t now_ns);
+
+    /// First half of the safety net: walks the tree. Drain the events before the second half, which compares: what
+    /// is still unknown then, or known but gone, no event told.
+    Result<void> begin_resync(std::uint64_t now_ns);
+    void finish_resync(std::uint64_t now_ns);
+    [[nodiscard]] std::uint64_t corrections() const { return corrections_; }
+
+  private:
+    struct Found {
+        std::uint64_t parent_id;
+        std::string path;
+    };
+    using Tree = std::vector<std::pair<std::uint64_t, Found>>;   ///< parents before children
+
+    Result<Tree> walk_tree() const;
+    [[nodiscard]] std::string full_path(const cgroup_event& event) const;
+
+    Registry& registry_;
+    SlotMap& slots_;
+    CgroupLayout layout_;
+    Tree walked_;
+    std::uint64_t walk_began_ns_ = 0;
+    std::uint64_t corrections_ = 0;
+};
+
+}  // namespace plimsoll

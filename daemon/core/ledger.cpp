@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/ledger.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+
+namespace plimsoll {
+
+namespace {
+
+constexpr std::size_t kWords = sizeof(ledger_account) / sizeof(__u64);
+
+// A writer is done within a microsecond unless its virtual CPU is taken away in the middle. 1000 copies last longer
+// than that; a copy that is torn even so is off by one transition and corrected by the next reading.
+constexpr int kMaxCopies = 1000;
+
+__u64 load(const __u64& live, std::memory_order order) {
+    return std::atomic_ref<__u64>(const_cast<__u64&>(live)).load(order);
+}
+
+/// Values modulo 2^64 that are a little below zero (a later timestamp was read elsewhere) count as zero.
+std::uint64_t not_below_zero(std::uint64_t value) {
+    return static_cast<std::int64_t>(value) < 0 ? 0 : value;
+}
+
+void raise(std::uint64_t& exported, std::uint64_t value) { exported = std::max(exported, not_below_zero(value)); }
+
+}  // namespace
+
+ledger_account read_account(const ledger_account& live) {
+    ledger_account copy{};
+    for (int attempt = 0; attempt < kMaxCopies; attempt++) {
+        const std::uint64_t ended = load(live.ended, std::memory_order_acquire);
+        const auto* source = reinterpret_cast<const __u64*>(&live);
+        std::array<__u64, kWords> words{};
+        for (std::size_t i = 0; i < kWords; i++) {
+            words[i] = load(source[i], std::memory_order_relaxed);
+        }
+        std::atomic_thread_fence(std::memory_order_acquire);
+        std::memcpy(&copy, words.data(), sizeof(copy));
+        if (load(live.begun, std::memory_order_relaxed) == ended) {
+            break;
+        }
+    }
+    return copy;
+}
+
+void add_account(ledger_account& target, const ledger_account& source) {
+    auto* to = reinterpret_cast<__u64*>(&target);
+    const auto* from = reinterpret_cast<const __u64*>(&source);
+    for (std::size_t i = 0; i < kWords; i++) {
+        to[i] += from[i];
+    }
+}
+
+const LedgerValues& LedgerReading::update(const ledger_account& sums, std::uint64_t now_ns) {
+    for (std::size_t state = 0; state < STATE_COUNT; state++) {
+        const auto& cell = sums.cells[state];
+        raise(values_.state_ns[state], cell.sum_ns + cell.n * now_ns);
+        values_.threads[state] = not_below_zero(cell.n);
+    }
+    const auto& lifetime = sums.cells[CELL_LIFETIME];
+    raise(values_.lifetime_ns, lifetime.sum_ns + lifetime.n * now_ns);
+    raise(values_.stolen_ns, sums.ran_ns - sums.charged_ns);
+    values_.thread_count = not_below_zero(lifetime.n);
+    values_.processes = not_below_zero(sums.processes);
+    return values_;
+}
+
+std::uint64_t LedgerReading::residual_ns() const {
+    std::uint64_t sum = 0;
+    for (const auto ns : values_.state_ns) {
+        sum += ns;
+    }
+    return sum > values_.lifetime_ns ? sum - values_.lifetime_ns : values_.lifetime_ns - sum;
+}
+
+}  // namespace plimsoll

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// The ledger's arithmetic: pure, no kernel calls. An account's value at any moment is Σ sum + (Σ n) · now, modulo
+// 2^64; lifetime is kept the same way from births and deaths only, so that comparing the two is a real check.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "shared/ledger.h"
+
+namespace plimsoll {
+
+/// The values of label `state`, in the order of enum plimsoll_state.
+inline constexpr std::array<std::string_view, STATE_COUNT> kStateNames{
+    "running", "runnable", "disk",     "futex", "poll",    "socket",  "unix", "pipe",
+    "sleep",   "child",    "io_uring", "fault", "blocked", "stopped", "other"};
+
+/// A whole copy of an account that the kernel may be writing: taken again until no write happened meanwhile.
+ledger_account read_account(const ledger_account& live);
+
+/// target += source, every field, modulo 2^64 (the marks `begun` and `ended` too, which mean nothing in a sum).
+void add_account(ledger_account& target, const ledger_account& source);
+
+/// A container's account at one moment, as exported.
+struct LedgerValues {
+    std::array<std::uint64_t, STATE_COUNT> state_ns{};
+    std::array<std::uint64_t, STATE_COUNT> threads{};
+    std::uint64_t lifetime_ns = 0;
+    std::uint64_t stolen_ns = 0;
+    std::uint64_t thread_count = 0;
+    std::uint64_t processes = 0;
+};
+
+/// Turns sums into values that never go back. CPUs are read one after another, so a reading can run a few
+/// microseconds ahead in one state and behind in another; the next reading waits until time has caught up.
+class LedgerReading {
+  public:
+    /// `sums`: the container's accounts added up; `now_ns`: CLOCK_BOOTTIME, taken before they were read.
+    const LedgerValues& update(const ledger_account& sums, std::uint64_t now_ns);
+    /// |lifetime - Σ states| of the values last exported.
+    [[nodiscard]] std::uint64_t residual_ns() const;
+
+  private:
+    LedgerValues values_;
+};
+
+}  // namespace plimsoll

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exposition/gzip.h"
+
+#include <libdeflate.h>
+
+#include <new>
+
+namespace plimsoll {
+namespace {
+
+// About 0.4 µs per series and a page of a tenth of the size; taking the sample costs more. The bench of the
+// exposition prints it against rendering. Level 6, zlib's default, costs three times as much.
+constexpr int kLevel = 1;
+
+}  // namespace
+
+void GzipEncoder::Free::operator()(libdeflate_compressor* compressor) const {
+    libdeflate_free_compressor(compressor);
+}
+
+GzipEncoder::GzipEncoder() : compressor_(libdeflate_alloc_compressor(kLevel)) {
+    if (!compressor_) {
+        throw std::bad_alloc();
+    }
+}
+
+void GzipEncoder::encode(std::string_view text, std::string& out) {
+    const std::size_t bound = libdeflate_gzip_compress_bound(compressor_.get(), text.size());
+    out.resize_and_overwrite(bound, [&](char* data, std::size_t size) {
+        return libdeflate_gzip_compress(compressor_.get(), text.data(), text.size(), data, size);
+    });
+}
+
+}  // namespace plimsoll

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// A snapshot as the text that Prometheus reads. Pure; HTTP threads call it, each with a buffer of its own
+// that it reuses, so that a scrape allocates nothing once the buffer has grown.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "exposition/family_header.h"
+#include "exposition/snapshot.h"
+
+namespace plimsoll {
+
+struct Rendered {
+    std::string body;
+    std::size_t series = 0;
+};
+
+/// Replaces `out` by the whole page: the containers' families in order, then the agent's own. Families
+/// without samples are left out. Every family may occur once (see repeated_family).
+void render(const Snapshot& snapshot, TextFormat format, Rendered& out);
+
+/// The name of a family that the snapshot holds twice, if any: a page must not, whichever probe's fault it
+/// is.
+std::optional<std::string_view> repeated_family(const Snapshot& snapshot);
+
+}  // namespace plimsoll

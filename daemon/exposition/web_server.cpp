@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exposition/web_server.h"
+
+#include <civetweb.h>
+#include <strings.h>
+
+#include <array>
+#include <system_error>
+
+#include "exposition/listen_address.h"
+#include "exposition/negotiate.h"
+
+namespace plimsoll {
+namespace {
+
+constexpr std::size_t kMaxListeners = 16;
+
+/// All headers of that name as one list, as far as negotiation will read it.
+std::string joined_header(const mg_request_info& info, const char* name) {
+    std::string value;
+    for (int i = 0; i < info.num_headers && value.size() < kMaxNegotiated; ++i) {
+        if (strcasecmp(info.http_headers[i].name, name) == 0) {
+            value += value.empty() ? "" : ",";
+            value += std::string_view(info.http_headers[i].value).substr(0, kMaxNegotiated);
+        }
+    }
+    return value;
+}
+
+void send(mg_connection* connection, const Response& response, bool with_body) {
+    const std::string head = render_head(response);
+    const std::string_view body = with_body ? response.body() : std::string_view{};
+    if (mg_write(connection, head.data(), head.size()) > 0 && !body.empty()) {
+        mg_write(connection, body.data(), body.size());  // a client that is gone is no error of ours
+    }
+}
+
+/// civetweb's spelling; it has no name for "every IPv4 address" but the lack of one.
+std::string civetweb_spec(const ListenAddress& address) {
+    return address.host.empty() ? std::to_string(address.port) : to_string(address);
+}
+
+Result<std::string> civetweb_ports(const std::vector<std::string>& listen) {
+    std::vector<ListenAddress> addresses;
+    std::string specs;
+    for (const std::string& text : listen) {
+        auto address = parse_listen_address(text);
+        if (!address) {
+            return std::unexpected(address.error());
+        }
+        if (address->v6 && mg_check_feature(MG_FEATURES_IPV6) == 0) {
+            return fail("listen " + text +
+                        ": the civetweb library here is built without IPv6, use an IPv4 address");
+        }
+        specs += (specs.empty() ? "" : ",") + civetweb_spec(*address);
+        addresses.push_back(std::move(*address));
+    }
+    if (addresses.empty() || addresses.size() > kMaxListeners) {
+        return fail("listen: expected 1 to " + std::to_string(kMaxListeners) + " addresses");
+    }
+    if (auto free = probe_listen_addresses(addresses); !free) {
+        return std::unexpected(free.error());
+    }
+    return specs;
+}
+
+}  // namespace
+
+/// civetweb calls these from its workers. No exception may leave them.
+struct WebServer::Callbacks {
+    static WebServer& server(const mg_connection* connection) {
+        return *static_cast<WebServer*>(mg_get_user_data(mg_get_context(connection)));
+    }
+
+    static int on_connection(const mg_connection* connection, void**) noexcept {
+        server(connection).guard_.arrived();
+        return 0;
+    }
+
+    static int on_request(mg_connection* connection) noexcept {
+        try {
+            return server(connection).handle(connection);
+        } catch (...) {  // no memory for the few bytes of a head: say nothing, hang up
+            return 500;
+        }
+    }
+
+    /// For what civetweb refuses by itself: no HTTP, header too large, unknown transfer encoding.
+    static int on_error(mg_connection* connection, int status, const char*) noexcept {
+        try {
+            Response response;
+            response.status = status;
+            response.text = "not a request for this server\n";
+            send(connection, response, true);
+        } catch (...) {  // as above
+        }
+        return 0;
+    }
+
+    static void on_close(const mg_connection* connection) noexcept {
+        server(connection).guard_.leaving(connection);
+    }
+
+    /// Nothing that civetweb logs matters here, and clients could fill the disk with it.
+    static int on_log(const mg_connection*, const char*) noexcept { return 1; }
+
+    static mg_callbacks table() {
+        mg_callbacks callbacks{};
+        callbacks.init_connection = on_connection;
+        callbacks.begin_request = on_request;
+        callbacks.http_error = on_error;
+        callbacks.connection_close = on_close;
+        callbacks.log_message = on_log;
+        return callbacks;
+    }
+};
+
+Result<std::unique_ptr<WebServer>> WebServer::start(const std::vector<std::string>& listen,
+                                                    ScrapeSource& source, const Options& options) {
+    try {
+        std::unique_ptr<WebServer> server(new WebServer(source, options));
+        if (auto listening = server->listen(listen, options); !listening) {
+            return std::unexpected(listening.error());
+        }
+        return server;
+    } catch (const std::system_error& error) {
+        return fail(std::string("web server: ") + error.what());
+    }
+}
+
+WebServer::WebServer(ScrapeSource& source, const Options& options)
+    : source_(source), answers_(source, options.scrape_deadline), guard_(options.limits) {
+    mg_init_library(MG_FEATURES_DEFAULT);
+}
+
+WebServer::~WebServer() {
+    if (context_ != nullptr) {
+        source_.cancel();
+        guard_.close_all();  // also wakes civetweb's accepting thread, which otherwise looks up every 2 s
+        mg_stop(context_);
+    }
+    mg_exit_library();
+}
+
+Result<void> WebServer::listen(const std::vector<std::string>& addresses, const Options& options) {
+    const auto specs = civetweb_ports(addresses);
+    if (!specs) {
+        return std::unexpected(specs.error());
+    }
+    const std::string workers = std::to_string(options.limits.workers);
+    const std::string timeout = std::to_string(options.limits.request.count());
+    std::array<const char*, 13> settings{"listening_ports",
+                                         specs->c_str(),
+                                         "num_threads",
+                                         workers.c_str(),
+                                         "request_timeout_ms",
+                                         timeout.c_str(),
+                                         "enable_keep_alive",
+                                         "no",
+                                         "enable_auth_domain_check",
+                                         "no",
+                                         "tcp_nodelay",
+                                         "1",
+                                         nullptr};
+    const mg_callbacks callbacks = Callbacks::table();
+    mg_init_data init{.callbacks = &callbacks, .user_data = this, .configuration_options = settings.data()};
+    std::array<char, 256> text{};
+    mg_error_data error{.code = nullptr, .text = text.data(), .text_buffer_size = text.size()};
+    context_ = mg_start2(&init, &error);
+    if (context_ == nullptr) {
+        return fail("listen " + *specs + ": " + text.data());
+    }
+    guard_.watch(ports());
+    return {};
+}
+
+std::vector<std::uint16_t> WebServer::ports() const {
+    std::array<mg_server_port, kMaxListeners> found{};
+    const int count = mg_get_server_ports(context_, static_cast<int>(found.size()), found.data());
+    std::vector<std::uint16_t> ports;
+    for (int i = 0; i < count; ++i) {
+        ports.push_back(static_cast<std::uint16_t>(found[static_cast<std::size_t>(i)].port));
+    }
+    return ports;
+}
+
+int WebServer::handle(mg_connection* connection) {
+    const mg_request_info& info = *mg_get_request_info(connection);
+    guard_.responding(connection, {info.remote_addr, info.remote_port, info.server_port});
+    const std::string accept = joined_header(info, "Accept");
+    const std::string accept_encoding = joined_header(info, "Accept-Encoding");
+    const Response response = answers_.answer(
+        {.method = info.request_method,
+         .path = info.local_uri != nullptr ? info.local_uri : "",
+         .accept = accept,
+         .accept_encoding = accept_encoding,
+         .has_body = info.content_length > 0 || mg_get_header(connection, "Transfer-Encoding") != nullptr});
+    if (response.page) {
+        guard_.holds(connection, response.page->memory());
+    }
+    mg_disable_connection_keep_alive(connection);
+    send(connection, response, std::string_view(info.request_method) != "HEAD");
+    return response.status;
+}
+
+}  // namespace plimsoll

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/event_channel.h"
+
+#include <linux/perf_event.h>
+
+#include <cerrno>
+
+namespace plimsoll {
+
+namespace {
+
+constexpr std::size_t kPerfPages = 64;              // per CPU: 256 KiB of records
+constexpr std::uint32_t kPerfWatermark = 64 * 1024;   // bytes waiting that wake the reader
+
+}  // namespace
+
+Result<std::unique_ptr<EventChannel>> EventChannel::open_ring(int map_fd, Receiver receiver) {
+    std::unique_ptr<EventChannel> channel(new EventChannel(std::move(receiver)));
+    const auto on_record = [](void* context, void* data, std::size_t size) {
+        static_cast<EventChannel*>(context)->receiver_({static_cast<const std::byte*>(data), size});
+        return 0;
+    };
+    channel->ring_.reset(ring_buffer__new(map_fd, on_record, channel.get(), nullptr));
+    if (!channel->ring_) {
+        return fail_errno("event channel: ring buffer", errno);
+    }
+    return channel;
+}
+
+Result<std::unique_ptr<EventChannel>> EventChannel::open_perf(int map_fd, Receiver receiver) {
+    std::unique_ptr<EventChannel> channel(new EventChannel(std::move(receiver)));
+    perf_event_attr attributes{};
+    attributes.size = sizeof(attributes);
+    attributes.type = PERF_TYPE_SOFTWARE;
+    attributes.config = PERF_COUNT_SW_BPF_OUTPUT;
+    attributes.sample_type = PERF_SAMPLE_RAW;
+    attributes.watermark = 1;
+    attributes.wakeup_watermark = kPerfWatermark;
+    const auto on_event = [](void* context, int, perf_event_header* event) {
+        const auto* self = static_cast<EventChannel*>(context);
+        const auto* bytes = reinterpret_cast<const std::byte*>(event);
+        // PERF_RECORD_LOST is ignored: the program that could not write has counted it already.
+        if (event->type == PERF_RECORD_SAMPLE && event->size >= sizeof(*event) + 4) {
+            std::uint32_t size = 0;
+            std::memcpy(&size, bytes + sizeof(*event), sizeof(size));
+            if (size <= event->size - sizeof(*event) - 4) {
+                self->receiver_({bytes + sizeof(*event) + 4, size});
+            }
+        }
+        return LIBBPF_PERF_EVENT_CONT;
+    };
+    channel->perf_.reset(perf_buffer__new_raw(map_fd, kPerfPages, &attributes, on_event, channel.get(), nullptr));
+    if (!channel->perf_) {
+        return fail_errno("event channel: perf buffers", errno);
+    }
+    return channel;
+}
+
+int EventChannel::fd() const {
+    return ring_ ? ring_buffer__epoll_fd(ring_.get()) : perf_buffer__epoll_fd(perf_.get());
+}
+
+void EventChannel::drain() {
+    if (ring_) {
+        ring_buffer__consume(ring_.get());
+    } else {
+        perf_buffer__consume(perf_.get());
+    }
+}
+
+}  // namespace plimsoll

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// The reading end of the event channel: a BPF ring buffer or perf event buffers behind one class. Owned and drained
+// by the loop thread.
+#pragma once
+
+#include <bpf/libbpf.h>
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <span>
+
+#include "config/config.h"
+#include "core/error.h"
+
+namespace plimsoll {
+
+class EventChannel {
+  public:
+    /// One record, as the kernel wrote it; valid during the call only. Sizes are the receiver's to check.
+    using Receiver = std::function<void(std::span<const std::byte>)>;
+
+    static Result<std::unique_ptr<EventChannel>> open_ring(int map_fd, Receiver receiver);
+    static Result<std::unique_ptr<EventChannel>> open_perf(int map_fd, Receiver receiver);
+    EventChannel(const EventChannel&) = delete;
+    EventChannel& operator=(const EventChannel&) = delete;
+
+    /// Readable when the kernel side has passed its watermark.
+    [[nodiscard]] int fd() const;
+    /// Delivers everything that is waiting.
+    void drain();
+
+  private:
+    explicit EventChannel(Receiver receiver) : receiver_(std::move(receiver)) {}
+
+    struct RingDeleter {
+        void operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
+    };
+    struct PerfDeleter {
+        void operator()(perf_buffer* perf) const { perf_buffer__free(perf); }
+    };
+    Receiver receiver_;
+    std::unique_ptr<ring_buffer, RingDeleter> ring_;
+    std::unique_ptr<perf_buffer, PerfDeleter> perf_;
+};
+
+}  // namespace plimsoll

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/scope.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+
+#include "core/ledger.h"
+#include "loop/unique_fd.h"
+#include "scope.skel.h"
+
+namespace plimsoll {
+
+Scope::Scope() = default;
+Scope::~Scope() = default;
+
+Result<std::unique_ptr<Scope>> Scope::start(const ScopeOptions& options, const KernelTypes& types) {
+    auto skeleton = open_skeleton<scope_bpf>({});
+    if (!skeleton) {
+        return std::unexpected(skeleton.error().in("scope"));
+    }
+    std::unique_ptr<Scope> scope(new Scope());
+    scope->skeleton_ = std::move(*skeleton);
+    const auto done = in_order([&] { return scope->configure(options, types); }, [&] { return scope->load(); },
+                               [&] { return scope->links_.attach(scope->skeleton_->obj); });
+    if (!done) {
+        return std::unexpected(done.error().in("scope"));
+    }
+    return scope;
+}
+
+Result<void> Scope::configure(const ScopeOptions& options, const KernelTypes& types) {
+    const int cpus = libbpf_num_possible_cpus();
+    if (cpus <= 0) {
+        return fail_errno("count CPUs", cpus);
+    }
+    if (!options.cgroup_v2) {
+        const auto index = types.cgroup_subsystem_index(options.controller);
+        if (!index) {
+            return fail("the kernel has no cgroup controller named " + options.controller);
+        }
+        subsystem_index_ = *index;
+    }
+    cpu_count_ = static_cast<std::uint32_t>(cpus);
+    slots_ = options.slots;
+    use_ringbuf_ = options.channel != EventChannelKind::perf;
+    set_common_options(*skeleton_, cpu_count_, subsystem_index_);
+    skeleton_->rodata->hierarchy_id = static_cast<int>(options.hierarchy_id);
+    skeleton_->rodata->events_use_ringbuf = use_ringbuf_;
+    skeleton_->rodata->kernel_can_cast = types.has_function("bpf_rdonly_cast");
+    bpf_map__set_max_entries(skeleton_->maps.accounts, slots_ * (cpu_count_ + 1));
+    bpf_map__set_max_entries(skeleton_->maps.free_slots, options.provisional);
+    bpf_map__set_max_entries(skeleton_->maps.slot_owners, slots_);
+    return {};
+}
+
+Result<void> Scope::load() {
+    if (auto loaded = load_skeleton(*skeleton_); !loaded) {
+        return loaded;
+    }
+    bpf_map* map = nullptr;
+    bpf_object__for_each_map(map, skeleton_->obj) {
+        const std::string name = bpf_map__name(map);
+        if (name.find("rodata") == std::string::npos) {
+            maps_.emplace(name, bpf_map__fd(map));
+        }
+    }
+    auto mapped = MappedArray<ledger_account>::map(bpf_map__fd(skeleton_->maps.accounts), slots_ * (cpu_count_ + 1));
+    if (!mapped) {
+        return std::unexpected(mapped.error());
+    }
+    accounts_ = std::move(*mapped);
+    return {};
+}
+
+bpf_object* Scope::object() const { return skeleton_->obj; }
+
+void Scope::assign(std::uint64_t cgroup_id, std::uint32_t slot) {
+    const cgroup_scope entry{slot, SCOPE_CONFIRMED};
+    bpf_map_update_elem(maps_.at("cgroup_scopes"), &cgroup_id, &entry, BPF_ANY);
+}
+
+void Scope::release(std::uint64_t cgroup_id) { bpf_map_delete_elem(maps_.at("cgroup_scopes"), &cgroup_id); }
+
+std::optional<SlotEntry> Scope::find(std::uint64_t cgroup_id) {
+    cgroup_scope entry{};
+    if (bpf_map_lookup_elem(maps_.at("cgroup_scopes"), &cgroup_id, &entry) != 0) {
+        return std::nullopt;
+    }
+    return SlotEntry{entry.slot, (entry.flags & SCOPE_CONFIRMED) != 0};
+}
+
+bool Scope::offer_free(std::uint32_t slot) {
+    return bpf_map_update_elem(maps_.at("free_slots"), nullptr, &slot, BPF_ANY) == 0;
+}
+
+std::vector<std::uint64_t> Scope::cgroup_ids() {
+    std::vector<std::uint64_t> ids;
+    std::uint64_t key = 0;
+    const void* previous = nullptr;
+    while (bpf_map_get_next_key(maps_.at("cgroup_scopes"), previous, &key) == 0 && ids.size() < 1'000'000) {
+        ids.push_back(key);
+        previous = &ids.back();
+        if (ids.size() == ids.capacity()) {
+            ids.reserve(ids.size() * 2);
+            previous = &ids.back();
+        }
+    }
+    return ids;
+}
+
+std::uint64_t Scope::threads_in(std::uint32_t slot) const {
+    std::uint64_t threads = 0;
+    for (std::uint32_t cpu = 0; cpu <= cpu_count_; cpu++) {
+        threads += read_account(accounts()[slot * (cpu_count_ + 1) + cpu]).cells[CELL_LIFETIME].n;
+    }
+    return threads;
+}
+
+void Scope::invalidate() {
+    // Programs increment it too; a hook that misses this increment sees the next word it compares with anyway.
+    std::atomic_ref<std::uint32_t>(skeleton_->data_scope->scope_control.generation).fetch_add(1);
+}
+
+Result<void> Scope::visit_tasks() const {
+    bpf_link* link = links_.find("on_each_task");
+    const UniqueFd iterator(link != nullptr ? bpf_iter_create(bpf_link__fd(link)) : -1);
+    if (!iterator) {
+        return fail_errno("task iterator", errno);
+    }
+    std::array<char, 64> nothing{};
+    ssize_t got = 0;
+    while ((got = read(iterator.get(), nothing.data(), nothing.size())) > 0 || (got < 0 && errno == EAGAIN)) {
+    }
+    return got < 0 ? fail_errno("task iterator", errno) : Result<void>{};
+}
+
+Result<std::unique_ptr<EventChannel>> Scope::open_events(EventChannel::Receiver receiver) const {
+    return use_ringbuf_ ? EventChannel::open_ring(maps_.at("events_ring"), std::move(receiver))
+                        : EventChannel::open_perf(maps_.at("events_perf"), std::move(receiver));
+}
+
+namespace {
+
+std::uint64_t sum_over_cpus(int map_fd, std::uint32_t key, std::uint32_t cpus) {
+    std::vector<std::uint64_t> values(cpus);
+    std::uint64_t sum = 0;
+    if (bpf_map_lookup_elem(map_fd, &key, values.data()) == 0) {
+        for (const auto value : values) {
+            sum += value;
+        }
+    }
+    return sum;
+}
+
+}  // namespace
+
+std::uint64_t Scope::events_lost() const { return sum_over_cpus(maps_.at("events_lost"), 0, cpu_count_); }
+
+std::vector<std::uint64_t> Scope::failures() const {
+    std::vector<std::uint64_t> result;
+    for (std::uint32_t place = 0; place < FAILURE_COUNT; place++) {
+        result.push_back(sum_over_cpus(maps_.at("failures"), place, cpu_count_));
+    }
+    return result;
+}
+
+}  // namespace plimsoll

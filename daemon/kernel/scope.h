@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// The kernel's idea of which container a thread belongs to (bpf/scope.bpf.c): loads it, seeds it, and hands its maps
+// to the probes. Owned by the daemon, used by the loop thread only.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "config/config.h"
+#include "containers/slot_map.h"
+#include "core/error.h"
+#include "kernel/event_channel.h"
+#include "kernel/features.h"
+#include "kernel/mapped_array.h"
+#include "kernel/skeleton.h"
+#include "shared/ledger.h"
+
+struct scope_bpf;
+
+namespace plimsoll {
+
+struct ScopeOptions {
+    std::uint32_t slots = 0;            ///< all of them, the two reserved ones included
+    std::uint32_t provisional = 0;      ///< how many newborn cgroups can have a slot before the daemon has seen them
+    bool cgroup_v2 = true;              ///< which hierarchy identifies containers …
+    std::string controller;             ///< … and for v1 by which controller
+    std::uint32_t hierarchy_id = 0;     ///< its number in /proc/cgroups; 0 for v2
+    EventChannelKind channel = EventChannelKind::automatic;
+};
+
+class Scope : public SlotMap {
+  public:
+    /// Loads and attaches; from then on newborn cgroups get provisional slots.
+    static Result<std::unique_ptr<Scope>> start(const ScopeOptions& options, const KernelTypes& types);
+    ~Scope() override;
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+
+    // SlotMap
+    void assign(std::uint64_t cgroup_id, std::uint32_t slot) override;
+    void release(std::uint64_t cgroup_id) override;
+    std::optional<SlotEntry> find(std::uint64_t cgroup_id) override;
+    bool offer_free(std::uint32_t slot) override;
+    std::vector<std::uint64_t> cgroup_ids() override;
+    [[nodiscard]] std::uint64_t threads_in(std::uint32_t slot) const override;
+    void invalidate() override;
+
+    /// Binds every task that lives to the slot of its cgroup and corrects what changed unseen: at start (twice: the
+    /// second visit settles what moved during the first) and after moves.
+    Result<void> visit_tasks() const;
+
+    Result<std::unique_ptr<EventChannel>> open_events(EventChannel::Receiver receiver) const;
+    [[nodiscard]] std::uint64_t events_lost() const;
+
+    /// Failures by enum plimsoll_failure, over all CPUs and all programs.
+    [[nodiscard]] std::vector<std::uint64_t> failures() const;
+
+    [[nodiscard]] const SharedMaps& maps() const { return maps_; }
+    [[nodiscard]] std::uint32_t cpu_count() const { return cpu_count_; }
+    [[nodiscard]] std::uint32_t slot_count() const { return slots_; }
+    [[nodiscard]] int subsystem_index() const { return subsystem_index_; }
+    [[nodiscard]] bool uses_ringbuf() const { return use_ringbuf_; }
+    [[nodiscard]] std::span<const ledger_account> accounts() const { return accounts_.elements(); }
+    [[nodiscard]] bpf_object* object() const;
+
+  private:
+    Scope();
+    Result<void> configure(const ScopeOptions& options, const KernelTypes& types);
+    Result<void> load();
+
+    Skeleton<scope_bpf> skeleton_;
+    Links links_;
+    SharedMaps maps_;
+    MappedArray<ledger_account> accounts_;
+    std::uint32_t cpu_count_ = 0;
+    std::uint32_t slots_ = 0;
+    int subsystem_index_ = -1;
+    bool use_ringbuf_ = true;
+};
+
+/// Rodata and map sizes that every object with the shared headers has; set between open and load.
+template <typename T>
+void set_common_options(T& skeleton, std::uint32_t cpu_count, int subsystem_index) {
+    skeleton.rodata->cpu_count = cpu_count;
+    skeleton.rodata->subsystem_index = subsystem_index;
+}
+
+}  // namespace plimsoll

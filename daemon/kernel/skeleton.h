@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// A BPF skeleton (bpftool gen skeleton) that owns its object, and the maps that objects share by name.
+#pragma once
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include <cerrno>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "core/error.h"
+
+namespace plimsoll {
+
+template <typename T>
+struct SkeletonDeleter {
+    void operator()(T* skeleton) const { T::destroy(skeleton); }
+};
+template <typename T>
+using Skeleton = std::unique_ptr<T, SkeletonDeleter<T>>;
+
+/// Maps by name. An object opened with these uses them instead of creating its own of the same name.
+using SharedMaps = std::map<std::string, int, std::less<>>;
+
+template <typename T>
+Result<Skeleton<T>> open_skeleton(const SharedMaps& shared) {
+    Skeleton<T> skeleton(T::open(nullptr));
+    if (!skeleton) {
+        return fail_errno("open", errno);
+    }
+    bpf_map* map = nullptr;
+    bpf_object__for_each_map(map, skeleton->obj) {
+        const auto found = shared.find(std::string_view(bpf_map__name(map)));
+        if (found == shared.end()) {
+            continue;
+        }
+        if (const int error = bpf_map__reuse_fd(map, found->second); error != 0) {
+            return fail_errno(std::string("share map ") + bpf_map__name(map), error);
+        }
+    }
+    return skeleton;
+}
+
+/// Loads the object; an error names what to do about the usual causes.
+template <typename T>
+Result<void> load_skeleton(T& skeleton) {
+    const int error = T::load(&skeleton);
+    if (error == -EPERM) {
+        return fail("load: Operation not permitted (the agent needs CAP_BPF and CAP_PERFMON, or root)");
+    }
+    if (error == -ENOMEM) {
+        return fail("load: not enough memory for the maps (raise the memory limit or lower containers.max)");
+    }
+    if (error != 0) {
+        return fail_errno("load", error);
+    }
+    return {};
+}
+
+
+/// Owns the links of one object: destroyed (detached) in the destructor.
+class Links {
+  public:
+    Links() = default;
+    Links(const Links&) = delete;
+    Links& operator=(const Links&) = delete;
+    ~Links();
+
+    Result<void> attach(bpf_object* object);
+    [[nodiscard]] bpf_link* find(std::string_view program) const;
+
+  private:
+    std::map<std::string, bpf_link*, std::less<>> links_;
+};
+
+}  // namespace plimsoll

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// Options and subcommands. Exit codes: 0 fine, 1 cannot do it here, 2 usage or configuration.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <optional>
+#include <spdlog/spdlog.h>
+
+#include "check_command.h"
+#include "config/load.h"
+#include "config/names.h"
+#include "daemon.h"
+#include "kernel/features.h"
+#include "list_command.h"
+#include "log.h"
+#include "metrics_command.h"
+
+namespace {
+
+using plimsoll::Config;
+
+constexpr int kFine = 0;
+constexpr int kCannot = 1;
+constexpr int kUsage = 2;
+constexpr const char* kDefaultConfig = "/etc/plimsoll/plimsoll.yaml";
+
+struct Options {
+    std::string config_file;
+    std::vector<std::string> listen;
+    std::string log_level;
+    std::string format = "table";
+};
+
+/// The configuration that the options ask for; nothing after the problems have been printed.
+std::optional<Config> read_config(const Options& options) {
+    std::string file = options.config_file;
+    if (file.empty() && access(kDefaultConfig, F_OK) == 0) {
+        file = kDefaultConfig;
+    }
+    Config config = plimsoll::default_config();
+    if (!file.empty()) {
+        auto loaded = plimsoll::load_config(file);
+        if (!loaded) {
+            for (const auto& problem : loaded.error()) {
+                std::cerr << problem << '\n';
+            }
+            return std::nullopt;
+        }
+        config = std::move(*loaded);
+    }
+    if (!options.listen.empty()) {
+        config.web.listen = options.listen;
+    }
+    if (!options.log_level.empty()) {
+        config.log_level = *plimsoll::parse_log_level(options.log_level);
+    }
+    return config;
+}
+
+int run_daemon(const Options& options) {
+    const auto config = read_config(options);
+    if (!config) {
+        return kUsage;
+    }
+    plimsoll::start_log(config->log_level, config->log_format);
+    plimsoll::route_libbpf_messages();
+    auto daemon = plimsoll::Daemon::start(*config);
+    if (!daemon) {
+        spdlog::error("{}", daemon.error().message);
+        return kCannot;
+    }
+    if (auto done = (*daemon)->run(); !done) {
+        spdlog::error("{}", done.error().message);
+        return kCannot;
+    }
+    return kFine;
+}
+
+int run_check(const Options& options) {
+    const auto config = read_config(options);
+    if (!config) {
+        return kUsage;
+    }
+    plimsoll::start_log(plimsoll::LogLevel::error, plimsoll::LogFormat::text);
+    plimsoll::route_libbpf_messages();
+    return plimsoll::run_check(*config, std::cout);
+}
+
+void add_config_option(CLI::App* command, Options& options) {
+    command->add_option("--config", options.config_file,
+                        std::string("Configuration file (default: ") + kDefaultConfig +
+                            " if it exists, else built-in defaults)")
+        ->type_name("FILE");
+}
+
+int dispatch(CLI::App& app, const Options& options) {
+    if (app.got_subcommand("daemon")) {
+        return run_daemon(options);
+    }
+    if (app.got_subcommand("check")) {
+        return run_check(options);
+    }
+    if (app.got_subcommand("list")) {
+        const auto config = read_config(options);
+        return config ? plimsoll::run_list(*config, options.format == "json", std::cout, std::cerr) : kUsage;
+    }
+    plimsoll::print_catalogue(std::cout);
+    return kFine;
+}
+
+int run(int argc, char** argv) {
+    Options options;
+    CLI::App app("Plimsoll accounts for every second of every thread of the containers on this host and serves the "
+                 "result on /metrics.");
+    app.require_subcommand(1);
+    app.set_version_flag("--version", std::string("plimsoll ") + PLIMSOLL_VERSION);
+    app.footer("Examples:\n"
+               "  plimsoll check                                  can the agent run here?\n"
+               "  plimsoll list --format json                     what would it watch?\n"
+               "  plimsoll daemon --web.listen-address :9752      run it\n"
+               "  curl -s localhost:9752/metrics | grep thread_seconds");
+
+    auto* daemon = app.add_subcommand("daemon", "Run the agent");
+    add_config_option(daemon, options);
+    daemon->add_option("--web.listen-address", options.listen, "Address to listen on, instead of web.listen; repeatable")
+        ->type_name("ADDR")
+        ->allow_extra_args(false);
+    std::vector<std::string> levels;
+    for (const auto level : plimsoll::kLogLevels) {
+        levels.emplace_back(to_string(level));
+    }
+    daemon->add_option("--log.level", options.log_level, "Least severe messages to log, instead of log.level")
+        ->type_name("LEVEL")
+        ->check(CLI::IsMember(levels));
+    add_config_option(app.add_subcommand("check", "Check the configuration and this host"), options);
+    auto* list = app.add_subcommand("list", "List the containers that the agent would watch");
+    add_config_option(list, options);
+    list->add_option("--format", options.format, "table or json")->check(CLI::IsMember({"table", "json"}));
+    app.add_subcommand("metrics", "Print the catalogue of metrics as Markdown");
+
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? kFine : kUsage;
+    }
+    return dispatch(app, options);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run(argc, argv);
+    } catch (const std::exception& error) {
+        std::cerr << "plimsoll: " << error.what() << '\n';
+        return kCannot;
+    }
+}

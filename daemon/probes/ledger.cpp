@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+// The thread ledger: every second of every thread of a container, by what it was doing.
+#include "core/ledger.h"
+
+#include <algorithm>
+#include <array>
+#include <unordered_map>
+
+#include "ledger.skel.h"
+#include "probes/probe.h"
+
+namespace plimsoll {
+
+namespace {
+
+constexpr std::string_view kSwitch = "tp_btf/sched_switch, tp_btf/sched_wakeup";
+constexpr std::string_view kLife = "tp_btf/task_newtask, tp_btf/sched_switch (TASK_DEAD)";
+constexpr std::string_view kStates =
+    "state (running, runnable, disk, futex, poll, socket, unix, pipe, sleep, child, io_uring, fault, blocked, "
+    "stopped, other)";
+
+enum Family : std::uint8_t {
+    kThreadSeconds,
+    kLifetime,
+    kThreadStates,
+    kThreads,
+    kProcesses,
+    kLatency,
+    kSwitches,
+    kMigrations,
+    kWakeups,
+    kStolen,
+    kFamilyCount
+};
+
+constexpr std::array<MetricSpec, kFamilyCount> kMetrics{{
+    {"container_thread_seconds_total", MetricType::counter, "seconds", kStates,
+     "Time that the container's threads spent in each state; a thread is always in exactly one.", kSwitch},
+    {"container_thread_lifetime_seconds_total", MetricType::counter, "seconds", "",
+     "Time that the container's threads have lived, counted at birth and death only: what the states add up to.",
+     kLife},
+    {"container_thread_states", MetricType::gauge, "", kStates, "Threads that are in each state now.", kSwitch},
+    {"container_threads", MetricType::gauge, "", "", "Threads that live in the container now.", kLife},
+    {"container_processes", MetricType::gauge, "", "", "Processes that live in the container now.",
+     "tp_btf/task_newtask, tp_btf/sched_process_exit"},
+    {"container_run_queue_latency_seconds", MetricType::histogram, "seconds", "",
+     "Time from becoming runnable (woken, preempted or born) to running on a CPU.", kSwitch},
+    {"container_context_switches_total", MetricType::counter, "", "kind (voluntary, involuntary)",
+     "Times that a thread left its CPU: because it waits (voluntary), or still runnable (involuntary).",
+     "tp_btf/sched_switch"},
+    {"container_cpu_migrations_total", MetricType::counter, "", "", "Moves of threads to another CPU.",
+     "tp_btf/sched_switch (se.nr_migrations)"},
+    {"container_wakeups_total", MetricType::counter, "", "", "Times that a waiting thread was made runnable.",
+     "tp_btf/sched_wakeup"},
+    {"container_cpu_stolen_seconds_total", MetricType::counter, "seconds", "",
+     "What of the completed stays on a CPU (state running) the kernel did not charge to the thread: taken by "
+     "interrupts or by the hypervisor.",
+     "tp_btf/sched_switch (wall time minus the growth of se.sum_exec_runtime)"},
+}};
+
+constexpr std::string_view kVoluntary = R"(kind="voluntary")";
+constexpr std::string_view kInvoluntary = R"(kind="involuntary")";
+
+constexpr std::array<std::string_view, STATE_COUNT> kStateFragments{
+    R"(state="running")", R"(state="runnable")", R"(state="disk")",    R"(state="futex")",   R"(state="poll")",
+    R"(state="socket")",  R"(state="unix")",     R"(state="pipe")",    R"(state="sleep")",   R"(state="child")",
+    R"(state="io_uring")", R"(state="fault")",   R"(state="blocked")", R"(state="stopped")", R"(state="other")"};
+
+class LedgerProbe : public Probe {
+  public:
+    [[nodiscard]] std::string_view name() const override { return "ledger"; }
+    [[nodiscard]] std::string_view method() const override { return "tp_btf"; }
+    [[nodiscard]] std::span<const MetricSpec> metrics() const override { return kMetrics; }
+    [[nodiscard]] std::vector<std::string> hooks(const KernelTypes&) const override {
+        const auto skeleton = open_skeleton<ledger_bpf>({});
+        return skeleton ? program_sections((*skeleton)->obj) : std::vector<std::string>{};
+    }
+
+    Result<void> start(const ProbeContext& context) override {
+        auto skeleton = open_skeleton<ledger_bpf>(context.scope.maps());
+        if (!skeleton) {
+            return std::unexpected(skeleton.error());
+        }
+        skeleton_ = std::move(*skeleton);
+        set_common_options(*skeleton_, context.scope.cpu_count(), context.scope.subsystem_index());
+        skeleton_->rodata->kernel_can_cast = context.types.has_function("bpf_rdonly_cast");
+        if (auto loaded = load_skeleton(*skeleton_); !loaded) {
+            return loaded;
+        }
+        scope_ = &context.scope;
+        return links_.attach(skeleton_->obj);
+    }
+
+    void sample(const SampleContext& context, SampleWriter& writer) override;
+    void fold(std::uint32_t slot, Handle heir) override { sums_.fold(slot, heir); }
+    void forget(Handle container) override {
+        sums_.forget(container);
+        readings_.erase(container);
+    }
+    [[nodiscard]] bpf_object* object() const override { return skeleton_->obj; }
+    [[nodiscard]] double residual_seconds() const override { return static_cast<double>(residual_ns_) / 1e9; }
+
+  private:
+    struct Row {
+        std::uint32_t container;
+        LedgerValues values;
+        ledger_account sums;
+    };
+
+    /// All CPUs' accounts of a slot and the one that process context shares.
+    [[nodiscard]] ledger_account read_slot(std::uint32_t slot) const {
+        ledger_account sum{};
+        const std::size_t stride = scope_->cpu_count() + 1;
+        for (const auto& live : scope_->accounts().subspan(slot * stride, stride)) {
+            add_account(sum, read_account(live));
+        }
+        return sum;
+    }
+
+    void write_states(SampleWriter& writer) const;
+
+    Skeleton<ledger_bpf> skeleton_;
+    Links links_;
+    const Scope* scope_ = nullptr;
+    SlotSums<ledger_account> sums_{[this](std::uint32_t slot) { return read_slot(slot); }};
+    std::unordered_map<Handle, LedgerReading> readings_;
+    std::vector<Row> rows_;
+    std::uint64_t residual_ns_ = 0;
+};
+
+void LedgerProbe::sample(const SampleContext& context, SampleWriter& writer) {
+    rows_.clear();
+    residual_ns_ = 0;
+    for (const auto& container : context.containers) {
+        const ledger_account sums = sums_.sum(container.handle, container.slots);
+        LedgerReading& reading = readings_[container.handle];
+        rows_.push_back({container.index, reading.update(sums, context.now_ns), sums});
+        residual_ns_ = std::max(residual_ns_, reading.residual_ns());
+    }
+    write_states(writer);
+    const auto write = [&](Family family, auto value_of) {
+        writer.family(kMetrics[family]);
+        for (const auto& row : rows_) {
+            writer.add(row.container, {}, value_of(row));
+        }
+    };
+    write(kThreads, [](const Row& row) { return Number::count(row.values.thread_count); });
+    write(kProcesses, [](const Row& row) { return Number::count(row.values.processes); });
+    writer.family(kMetrics[kLatency]);
+    for (const auto& row : rows_) {
+        writer.histogram(row.container, {}, row.sums.latency_buckets, row.sums.latency_sum_ns);
+    }
+    writer.family(kMetrics[kSwitches]);
+    for (const auto& row : rows_) {
+        writer.add(row.container, kVoluntary, Number::count(row.sums.voluntary_switches));
+        writer.add(row.container, kInvoluntary, Number::count(row.sums.involuntary_switches));
+    }
+    write(kMigrations, [](const Row& row) { return Number::count(row.sums.migrations); });
+    write(kWakeups, [](const Row& row) { return Number::count(row.sums.wakeups); });
+    write(kStolen, [](const Row& row) { return Number::nanoseconds(row.values.stolen_ns); });
+}
+
+void LedgerProbe::write_states(SampleWriter& writer) const {
+    writer.family(kMetrics[kThreadSeconds]);
+    for (const auto& row : rows_) {
+        for (std::size_t state = 0; state < STATE_COUNT; state++) {
+            writer.add(row.container, kStateFragments[state], Number::nanoseconds(row.values.state_ns[state]));
+        }
+    }
+    writer.family(kMetrics[kLifetime]);
+    for (const auto& row : rows_) {
+        writer.add(row.container, {}, Number::nanoseconds(row.values.lifetime_ns));
+    }
+    writer.family(kMetrics[kThreadStates]);
+    for (const auto& row : rows_) {
+        for (std::size_t state = 0; state < STATE_COUNT; state++) {
+            writer.add(row.container, kStateFragments[state], Number::count(row.values.threads[state]));
+        }
+    }
+}
+
+}  // namespace
+
+std::unique_ptr<Probe> make_ledger_probe() { return std::make_unique<LedgerProbe>(); }
+
+}  // namespace plimsoll

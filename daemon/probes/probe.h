@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// The contract of a probe: one source of numbers. A probe = bpf/probes/X.bpf.c (none for a reader of kernel files),
+// daemon/probes/X.cpp with make_X_probe(), one line in list.inc, and its test. It knows slots, never names, labels or
+// HTTP. All calls come from the loop thread.
+#pragma once
+
+#include <bpf/libbpf.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/error.h"
+#include "core/metric.h"
+#include "core/slot_sums.h"
+#include "exposition/sample_writer.h"
+#include "kernel/features.h"
+#include "kernel/scope.h"
+#include "shared/events.h"
+
+namespace plimsoll {
+
+/// A container at the moment of a sample.
+struct SampledContainer {
+    std::uint32_t index;   ///< in the snapshot
+    Handle handle;
+    std::span<const std::uint32_t> slots;
+};
+
+struct SampleContext {
+    std::uint64_t now_ns;   ///< CLOCK_BOOTTIME, taken before anything is read
+    std::span<const SampledContainer> containers;
+};
+
+/// One event: its checked header and the whole record, which is at least as large as its kind needs.
+struct EventView {
+    event_header header;
+    std::span<const std::byte> record;
+};
+
+struct ProbeContext {
+    Scope& scope;
+    const KernelTypes& types;
+};
+
+class Probe {
+  public:
+    virtual ~Probe() = default;
+    [[nodiscard]] virtual std::string_view name() const = 0;
+    /// How it gets its numbers: label `method` of plimsoll_probe_info.
+    [[nodiscard]] virtual std::string_view method() const = 0;
+    /// Declared once; HELP, TYPE and docs/metrics.md come from here. Static storage.
+    [[nodiscard]] virtual std::span<const MetricSpec> metrics() const = 0;
+    /// The kernel hooks it needs, as libbpf section names ("tp_btf/sched_switch"); for `plimsoll check`.
+    [[nodiscard]] virtual std::vector<std::string> hooks(const KernelTypes& types) const = 0;
+
+    /// Opens, configures, loads, attaches. Called once; after an error the probe is not used again.
+    virtual Result<void> start(const ProbeContext& context) = 0;
+    /// Writes every family it declares, for every container. Called at each scrape.
+    virtual void sample(const SampleContext& context, SampleWriter& writer) = 0;
+    virtual void on_event(const EventView&) {}
+    /// A slot has drained: what it gained goes to `heir` (0: nobody), and it starts from here.
+    virtual void fold(std::uint32_t slot, Handle heir) = 0;
+    /// A container is gone from the page.
+    virtual void forget(Handle container) = 0;
+
+    /// Its kernel programs, for run-time and miss counters; null when there are none.
+    [[nodiscard]] virtual bpf_object* object() const { return nullptr; }
+    /// A check of its own numbers, in seconds; 0 when there is nothing to check.
+    [[nodiscard]] virtual double residual_seconds() const { return 0; }
+};
+
+/// Section names of the programs of an object that would be loaded.
+std::vector<std::string> program_sections(const bpf_object* object);
+
+#define PLIMSOLL_PROBE(name) std::unique_ptr<Probe> make_##name##_probe();
+#include "probes/list.inc"
+#undef PLIMSOLL_PROBE
+
+/// One of each line of list.inc, in that order.
+std::vector<std::unique_ptr<Probe>> make_probes();
+
+}  // namespace plimsoll

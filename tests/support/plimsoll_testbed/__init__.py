@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real containers, a real agent and a real Prometheus for end-to-end tests; everything is private and removed at exit."""
+
+from .agent import Agent, command, free_port
+from .cgroup import Cgroup, cgroup_path, hierarchies
+from .cleanup import defer, workdir
+from .ledger import Measurement, measure, thread_seconds
+from .metrics import Families, ParseError, Sample, parse
+from .prometheus import Prometheus, promtool_check
+from .rootfs import Rootfs, systemd_root
+from .runtimes import (RUNTIMES, Container, ContainerdRuntime, DockerRuntime, LxcRuntime, NspawnRuntime,
+                       PodmanRuntime, RuncRuntime)
+from .shell import CommandError, run, wait_until
+from .workloads import Truth, Waiter, burner_argv, forker_argv
+
+__all__ = [
+    "Agent", "Cgroup", "CommandError", "Container", "ContainerdRuntime", "DockerRuntime", "Families",
+    "LxcRuntime", "Measurement", "NspawnRuntime", "ParseError", "PodmanRuntime", "Prometheus", "RUNTIMES",
+    "Rootfs", "RuncRuntime", "Sample", "Truth", "Waiter", "burner_argv", "cgroup_path", "command", "defer",
+    "forker_argv", "free_port", "hierarchies", "measure", "parse", "promtool_check", "run", "systemd_root",
+    "thread_seconds", "wait_until", "workdir",
+]

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The agent under test: the real binary with a configuration of its own on a free port."""
+
+import http.client
+import json
+import os
+import socket
+
+from .cleanup import workdir
+from .metrics import parse
+from .shell import CommandError, Daemon, run, wait_until
+from .workloads import BUILD
+
+BINARY = os.environ.get("PLIMSOLL_BINARY", BUILD + "/plimsoll")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _merge(into, values):
+    for key, value in values.items():
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = value
+
+
+class Agent:
+    """`plimsoll daemon`, started and ready when the constructor returns.
+
+    config: keys of the configuration file, merged over the defaults below, or the text of a whole file.
+    runtimes: their private storage is added to containers.roots, so that names and images are found.
+    """
+
+    def __init__(self, config=None, runtimes=(), binary=BINARY, arguments=(), env=None, ready=True, timeout=30):
+        self.port = free_port()
+        self.dir = workdir()
+        self.config_path = self.dir + "/plimsoll.yaml"
+        if not isinstance(config, str):
+            settings = {"web": {"listen": ["127.0.0.1:%d" % self.port]}, "containers": {"linger": "5s"},
+                        "log": {"level": "debug"}}
+            for runtime in runtimes:
+                _merge(settings, {"containers": {"roots": runtime.agent_roots()}})
+            _merge(settings, config or {})
+            config = json.dumps(settings, indent=1)  # JSON is YAML
+        self.write_config(config)
+        self.daemon = Daemon([binary, "daemon", "--config", self.config_path, *arguments], self.dir + "/agent.log",
+                             env=env)
+        if ready:
+            self.daemon.wait_ready(lambda: self._answers("/readyz"), timeout)
+
+    def write_config(self, text):
+        with open(self.config_path, "w", encoding="utf-8") as file:
+            file.write(text)
+
+    @property
+    def pid(self):
+        return self.daemon.pid
+
+    def get(self, path, headers=None, timeout=20):
+        """(status, headers, body as bytes) of one GET request."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            connection.request("GET", path, headers=headers or {})
+            response = connection.getresponse()
+            return response.status, dict(response.getheaders()), response.read()
+        finally:
+            connection.close()
+
+    def page(self):
+        """The text of /metrics."""
+        status, _, body = self.get("/metrics")
+        if status != 200:
+            raise CommandError("/metrics answered %d: %s" % (status, body[:500]))
+        return body.decode("utf-8")
+
+    def metrics(self):
+        """The parsed page; raises ParseError when a consumer could stumble over it."""
+        return parse(self.page())
+
+    def value(self, family, /, **labels):
+        return self.metrics().value(family, **labels)
+
+    def wait_value(self, family, wanted, /, timeout=20, **labels):
+        """Scrapes until wanted(value) holds, a missing series being None; returns the families of that scrape."""
+        def look():
+            families = self.metrics()
+            found = families.samples(family, **labels)
+            return families if wanted(found[0].value if found else None) else None
+        return wait_until(look, timeout, "%s%s" % (family, labels), interval=0.1)
+
+    def log(self):
+        return self.daemon.log()
+
+    def stop(self):
+        """SIGTERM; returns the exit code."""
+        return self.daemon.stop()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        self.stop()
+        if kind is not None:
+            print("--- log of the agent\n%s" % self.log()[-6000:])
+
+    def _answers(self, path):
+        try:
+            return self.get(path, timeout=2)[0] == 200
+        except (OSError, http.client.HTTPException):
+            return False
+
+
+def command(*arguments, binary=BINARY, timeout=60, check=False, **options):
+    """Runs another of the program's commands (check, list, metrics, …) to its end."""
+    return run([binary, *arguments], timeout=timeout, check=check, **options)

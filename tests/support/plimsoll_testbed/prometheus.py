@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real Prometheus that scrapes the agent every second, and its query API."""
+
+import json
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+from .agent import free_port
+from .cleanup import workdir
+from .shell import Daemon, run
+
+
+class Prometheus:
+    def __init__(self, targets, interval="1s", rules=()):
+        """targets: "host:port" strings, or Agents. rules: paths of rule files."""
+        self.dir = workdir()
+        self.port = free_port()
+        targets = ["127.0.0.1:%d" % t.port if hasattr(t, "port") else t for t in targets]
+        config = {"global": {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval},
+                  "rule_files": list(rules),
+                  "scrape_configs": [{"job_name": "plimsoll", "static_configs": [{"targets": targets}]}]}
+        with open(self.dir + "/prometheus.yml", "w", encoding="utf-8") as file:
+            json.dump(config, file)
+        self.daemon = Daemon(["prometheus", "--config.file", self.dir + "/prometheus.yml", "--storage.tsdb.path",
+                              self.dir + "/data", "--web.listen-address", "127.0.0.1:%d" % self.port],
+                             self.dir + "/log")
+        self.daemon.wait_ready(self._ready)
+
+    def query(self, expression, at=None):
+        """The result of an instant query: [{metric: labels, value: [time, text]}]"""
+        return self._api("query", query=expression, **({"time": at} if at else {}))["result"]
+
+    def query_range(self, expression, start, end, step="1s"):
+        return self._api("query_range", query=expression, start=start, end=end, step=step)["result"]
+
+    def value(self, expression):
+        """The number of a query with exactly one series."""
+        result = self.query(expression)
+        if len(result) != 1:
+            raise KeyError("%d series for %s" % (len(result), expression))
+        return float(result[0]["value"][1])
+
+    def targets(self):
+        return self._api("targets")["activeTargets"]
+
+    def wait_scrapes(self, count, timeout=60):
+        """Until every target was scraped successfully count times."""
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            result = self.query("min(count_over_time(up[1h]))")
+            if result and float(result[0]["value"][1]) >= count and self.value("min(up)") == 1:
+                return
+            time.sleep(0.3)
+        raise TimeoutError("%d scrapes: %s" % (count, [t["lastError"] for t in self.targets()]))
+
+    def log(self):
+        return self.daemon.log()
+
+    def stop(self):
+        return self.daemon.stop()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def _api(self, path, **parameters):
+        url = "http://127.0.0.1:%d/api/v1/%s?%s" % (self.port, path, urllib.parse.urlencode(parameters))
+        try:
+            with urllib.request.urlopen(url, timeout=20) as response:
+                return json.load(response)["data"]
+        except urllib.error.HTTPError as error:
+            raise RuntimeError("%s: %s" % (parameters, error.read().decode("utf-8", "replace"))) from error
+
+    def _ready(self):
+        try:
+            with urllib.request.urlopen("http://127.0.0.1:%d/-/ready" % self.port, timeout=2) as response:
+                return response.status == 200
+        except OSError:
+            return False
+
+
+def promtool_check(page):
+    """`promtool check metrics` on a page: (exit code, findings). It exits 3 for what only its linter dislikes."""
+    done = run(["promtool", "check", "metrics"], check=False, stdin=None, input=page)
+    return done.returncode, done.stdout + done.stderr

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A private Docker: its own containerd and dockerd, no bridge, no firewall rules, cgroupfs driver."""
+
+from ..shell import Daemon, run
+from .base import Container, Runtime
+from .containerd import start_containerd
+
+IMAGE = "plimsoll/busybox:1"
+
+
+class DockerRuntime(Runtime):
+    NAME = "docker"
+    PARENTS = ("/docker",)
+
+    def start_daemon(self):
+        self._containerd = start_containerd(self.dir + "/containerd")
+        self.socket = self.dir + "/docker.sock"
+        self._dockerd = Daemon(
+            ["/usr/sbin/dockerd", "--data-root", self.dir + "/data", "--exec-root", self.dir + "/exec",
+             "-p", self.dir + "/docker.pid", "-H", "unix://" + self.socket, "--containerd", self._containerd.socket,
+             "--iptables=false", "--ip6tables=false", "--bridge=none", "--exec-opt", "native.cgroupdriver=cgroupfs"],
+            self.dir + "/dockerd.log")
+        self._dockerd.wait_ready(lambda: run(self._docker("version"), check=False).returncode == 0)
+        run(self._docker("import", self._image_tar(), IMAGE))
+
+    def stop_daemon(self):
+        self._dockerd.stop()
+        self._containerd.stop()
+
+    def agent_roots(self):
+        return {"docker": [self.dir + "/data"]}
+
+    def exec_argv(self, container, argv):
+        return self._docker("exec", container.id, *argv)
+
+    def _start(self, name, argv, mounts, cpus, cpuset, memory, labels, options=()):
+        """options: further arguments of `docker run`."""
+        arguments = ["run", "-d", "--name", name, "--network=none"]
+        for flag, value in (("--cpus", cpus), ("--cpuset-cpus", cpuset), ("--memory", memory)):
+            arguments += [flag, str(value)] if value else []
+        for key, value in labels.items():
+            arguments += ["--label", "%s=%s" % (key, value)]
+        for outside, inside in mounts:
+            arguments += ["-v", "%s:%s" % (outside, inside)]
+        container_id = run(self._docker(*arguments, *options, IMAGE, *argv)).stdout.strip()
+        pid = int(run(self._docker("inspect", "-f", "{{.State.Pid}}", container_id)).stdout)
+        return Container(self, name, container_id, pid)
+
+    def _stop(self, container):
+        run(self._docker("kill", container.id), check=False)
+
+    def _remove(self, container):
+        run(self._docker("rm", "-f", container.id))
+
+    def _docker(self, *arguments):
+        return ["/usr/bin/docker", "-H", "unix://" + self.socket, *arguments]

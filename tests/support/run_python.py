@@ -1,0 +1,52 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Runs unittest files one test at a time, with durations: run_python.py FILE… The last line counts, for tests/run.sh."""
+
+import importlib.util
+import os
+import sys
+import time
+import unittest
+
+
+class Progress(unittest.TextTestResult):
+    def startTest(self, test):
+        self._begin = time.monotonic()
+        super().startTest(test)
+
+    def stopTest(self, test):
+        self.stream.writeln("    %.1f s" % (time.monotonic() - self._begin))
+        super().stopTest(test)
+
+    def addSkip(self, test, reason):
+        super().addSkip(test, reason)
+        self.stream.writeln("SKIPPED: %s: %s" % (test.id(), reason))
+
+
+def load(path):
+    folder, name = os.path.split(os.path.abspath(path))
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    name = name.removesuffix(".py")
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return unittest.defaultTestLoader.loadTestsFromModule(module)
+
+
+def main(paths):
+    suite = unittest.TestSuite(load(path) for path in paths)
+    runner = unittest.TextTestRunner(stream=sys.stdout, resultclass=Progress, verbosity=2)
+    result = runner.run(suite)
+    failed = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
+    skipped = len(result.skipped)
+    # A failing setUpClass is an error without a test that ran.
+    passed = max(0, result.testsRun - len(result.failures) - len(result.errors) - skipped)
+    print("COUNTS: %d passed, %d failed, %d skipped" % (passed, failed, skipped))
+    return 1 if failed or not result.testsRun else 0
+
+
+if __name__ == "__main__":
+    sys.stdout.reconfigure(line_buffering=True)
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// io_uring by its raw system calls: waiting for completions, with and without a worker thread in the kernel.
+#include "scene.h"
+
+#include <fcntl.h>
+#include <linux/io_uring.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+namespace {
+
+class Ring {
+  public:
+    Ring() {
+        io_uring_params parameters{};
+        fd_ = static_cast<int>(must(syscall(SYS_io_uring_setup, 4, &parameters), "io_uring_setup"));
+        ring_size_ = parameters.sq_off.array + parameters.sq_entries * sizeof(unsigned);
+        ring_ = map(ring_size_, IORING_OFF_SQ_RING);
+        entries_ = reinterpret_cast<io_uring_sqe*>(map(4 * sizeof(io_uring_sqe), IORING_OFF_SQES));
+        tail_ = reinterpret_cast<unsigned*>(ring_ + parameters.sq_off.tail);
+        array_ = reinterpret_cast<unsigned*>(ring_ + parameters.sq_off.array);
+    }
+    ~Ring() {
+        munmap(ring_, ring_size_);
+        munmap(entries_, 4 * sizeof(io_uring_sqe));
+        close(fd_);
+    }
+
+    /// Submits one request and waits for one completion.
+    long submit_and_wait(const io_uring_sqe& request) {
+        const unsigned tail = *tail_, index = tail % 4;
+        entries_[index] = request;
+        array_[index] = index;
+        __atomic_store_n(tail_, tail + 1, __ATOMIC_RELEASE);
+        return syscall(SYS_io_uring_enter, fd_, 1, 1, IORING_ENTER_GETEVENTS, nullptr, 0);
+    }
+
+  private:
+    char* map(size_t size, unsigned long long offset) {
+        void* memory =
+            mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, static_cast<off_t>(offset));
+        if (memory == MAP_FAILED)
+            fail("mmap of the ring");
+        return static_cast<char*>(memory);
+    }
+
+    int fd_;
+    size_t ring_size_;
+    char* ring_;
+    io_uring_sqe* entries_;
+    unsigned *tail_, *array_;
+};
+
+void io_uring_timeout(Scene& scene) {
+    Ring ring;
+    const __kernel_timespec timeout{static_cast<long long>(scene.wait_ns / 1'000'000'000),
+                                    static_cast<long long>(scene.wait_ns % 1'000'000'000)};
+    io_uring_sqe request{};
+    request.opcode = IORING_OP_TIMEOUT;
+    request.fd = -1;
+    request.addr = reinterpret_cast<uintptr_t>(&timeout);
+    request.len = 1;
+    must(scene.timed("io_uring_enter", [&] { return ring.submit_and_wait(request); }), "io_uring_enter");
+}
+
+/// Reads from a pipe. With async the kernel gives the request to a worker, which waits as long as we do.
+void read_pipe(Scene& scene, bool async) {
+    Ring ring;
+    int ends[2];
+    must(pipe2(ends, O_CLOEXEC), "pipe2");
+    char byte;
+    io_uring_sqe request{};
+    request.opcode = IORING_OP_READ;
+    request.flags = async ? IOSQE_ASYNC : 0;
+    request.fd = ends[0];
+    request.addr = reinterpret_cast<uintptr_t>(&byte);
+    request.len = 1;
+    request.off = static_cast<__u64>(-1);
+    scene.later([&] { must(write(ends[1], "x", 1), "write"); });
+    const uint64_t begin = boottime_ns();
+    must(scene.timed("io_uring_enter", [&] { return ring.submit_and_wait(request); }), "io_uring_enter");
+    if (async)
+        scene.add("io_uring_worker", boottime_ns() - begin);
+    close(ends[0]), close(ends[1]);
+}
+
+void io_uring_read(Scene& scene) {
+    read_pipe(scene, false);
+}
+void io_uring_worker(Scene& scene) {
+    read_pipe(scene, true);
+}
+
+}  // namespace
+
+const Kind kRingKinds[] = {{"io_uring_timeout", io_uring_timeout},
+                           {"io_uring_read", io_uring_read},
+                           {"io_uring_worker", io_uring_worker},
+                           {nullptr, nullptr}};
