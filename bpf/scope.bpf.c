@@ -121,8 +121,8 @@ static __always_inline __u32 observe(struct task_struct *task, struct task_state
 
 /*
  * Corrects a thread whose state cannot be what the ledger has: it changed between our look and our publishing it,
- * unseen by the hooks. Later the hooks own the state, so only what they cannot have left behind is corrected: asleep
- * off any CPU, but booked as running.
+ * unseen by the hooks. Whether a thread that has been booked before runs or is about to is the hooks' to say: they have
+ * changed its word a moment before what we see changes.
  */
 static __always_inline void settle(struct task_struct *task, struct task_state *thread, bool fresh) {
     for (int attempt = 0; attempt < 3; attempt++) {
@@ -130,8 +130,7 @@ static __always_inline void settle(struct task_struct *task, struct task_state *
         __u32 booked = word_state(word), actual = observe(task, thread);
         if (!word_slot(word) || booked == STATE_DEAD || booked == actual || actual == STATE_COUNT)
             return;
-        bool stuck = booked <= STATE_RUNNABLE && actual > STATE_RUNNABLE && !task->on_rq;
-        if (!fresh && !stuck)
+        if (!fresh && (booked <= STATE_RUNNABLE) == (actual <= STATE_RUNNABLE))
             return;
         __u64 new = make_word(word_generation(word), word_slot(word), actual);
         if (__sync_val_compare_and_swap(&thread->word, word, new) != word)
@@ -151,27 +150,30 @@ static __always_inline void settle(struct task_struct *task, struct task_state *
     }
 }
 
-/* Binds a thread that already lives to the slot of its cgroup; what no container claims gets no storage. */
-static __always_inline void adopt(struct task_struct *task) {
+/*
+ * Binds a thread that already lives to the slot of its cgroup; what no container claims gets no storage. Returns its
+ * record, or null; `fresh` says that no slot accounted for it so far.
+ */
+static __always_inline struct task_state *adopt(struct task_struct *task, bool *fresh) {
     if (task->exit_state)
-        return;
+        return 0;
     __u32 slot = slot_of_task(task);
     struct task_state *thread = bpf_task_storage_get(&tasks, task, 0, 0);
     if (!thread) {
         if (!slot)
-            return;
+            return 0;
         thread = bpf_task_storage_get(&tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
         if (!thread) {
             count_failure(FAILURE_task_storage_full);
-            return;
+            return 0;
         }
     }
-    bool fresh = !word_slot(*(volatile __u64 *)&thread->word);
+    *fresh = !word_slot(*(volatile __u64 *)&thread->word);
     __u32 state = observe(task, thread);
     if (state == STATE_DEAD)
-        return;
+        return 0;
     bind(WRITER_SHARED, task, thread, slot, state == STATE_COUNT ? STATE_RUNNING : state, bpf_ktime_get_boot_ns());
-    settle(task, thread, fresh);
+    return thread;
 }
 
 /* From the child's own css_set: io_uring workers and CLONE_INTO_CGROUP are right too. */
@@ -190,16 +192,24 @@ int BPF_PROG(on_task_newtask, struct task_struct *task) {
 }
 
 /*
- * Moving a process moves all its threads but names the leader only. The others notice by the generation when they
- * next run or wake; those asleep are visited by the iterator, which the event asks for.
+ * Moving a process moves all its threads but names the leader only. Bound at once are a thread that moves itself and
+ * one that nobody accounted for; the others notice by the generation when they next run or wake, and those asleep are
+ * visited by the iterator, which the event asks for (see shared/ledger.h for who may write a word).
  */
 SEC("tp_btf/cgroup_attach_task")
 int BPF_PROG(on_cgroup_attach_task, struct cgroup *cgroup, const char *path, struct task_struct *task,
              bool threadgroup) {
     if (!is_ours(cgroup))
         return 0;
-    adopt(task);
-    if (!threadgroup || task->signal->nr_threads < 2)
+    struct task_state *thread = bpf_task_storage_get(&tasks, task, 0, 0);
+    bool self = (__u32)bpf_get_current_pid_tgid() == (__u32)task->pid;
+    bool booked = thread && word_slot(*(volatile __u64 *)&thread->word);
+    if (self || !booked) {
+        bool fresh;
+        thread = adopt(task, &fresh);
+    }
+    bool alone = !threadgroup || task->signal->nr_threads < 2;
+    if (alone && (self || !thread))
         return 0;
     __sync_fetch_and_add(&scope_control.generation, 1);
     struct event_header moved = {.kind = EVENT_moved, .ts_ns = bpf_ktime_get_boot_ns(), .cgroup_id = cgroup->kn->id};
@@ -235,10 +245,15 @@ int BPF_PROG(on_sched_process_exit, struct task_struct *task) {
     return 0;
 }
 
+/* Runs only while scope_control.visiting is set. */
 SEC("iter/task")
 int on_each_task(struct bpf_iter__task *context) {
     struct task_struct *task = context->task;
-    if (task)
-        adopt(task);
+    if (!task)
+        return 0;
+    bool fresh = false;
+    struct task_state *thread = adopt(task, &fresh);
+    if (thread)
+        settle(task, thread, fresh);
     return 0;
 }

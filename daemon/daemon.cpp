@@ -176,9 +176,8 @@ Result<void> Daemon::start_watching() {
         return seeded;
     }
     drain_events();
-    // Twice: the second visit settles what changed unseen while the first looked at it.
     registry_->visited();
-    return in_order([this] { return scope_->visit_tasks(); }, [this] { return scope_->visit_tasks(); });
+    return scope_->visit_tasks(2);
 }
 
 Result<void> Daemon::schedule() {

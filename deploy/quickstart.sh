@@ -107,7 +107,7 @@ stop_agent() {
 }
 
 show_seconds() { # the containers with the most CPU time, and where their threads' seconds went
-    curl -sf "http://$listen/metrics" | awk '
+    awk '
         function label(name,    start) {
             if (!match($0, "[{,]" name "=\"([^\"\\\\]|\\\\.)*\"")) return ""
             start = RSTART + length(name) + 3
@@ -115,16 +115,18 @@ show_seconds() { # the containers with the most CPU time, and where their thread
         }
         /^container_thread_seconds_total\{/ {
             name = label("name"); if (name == "") name = label("id")
-            seconds[name, label("state")] += $NF; states[label("state")]; busy[name] += label("state") == "running" ? $NF : 0
+            seconds[name, label("state")] += $NF
+            busy[name] += label("state") == "running" ? $NF : 0
         }
         END {
+            count = split("running runnable disk futex poll socket unix pipe sleep child io_uring fault blocked stopped other", states)
             for (name in busy) {
                 line = ""
-                for (state in states) if (seconds[name, state] >= 0.01)
-                    line = line sprintf(" %s %.2f", state, seconds[name, state])
+                for (i = 1; i <= count; ++i) if (seconds[name, states[i]] >= 0.01)
+                    line = line sprintf(" %s %.2f", states[i], seconds[name, states[i]])
                 printf "%.6f\t%.40s\t%s\n", busy[name], name, line
             }
-        }' | sort -rn | head -n 8 | while IFS=$'\t' read -r _ name line; do
+        }' <<<"$page" | sort -rn | awk 'NR <= 8' | while IFS=$'\t' read -r _ name line; do
             printf '  %-24s%s\n' "$name" "$line"
         done
 }
@@ -183,7 +185,8 @@ echo "  http://$listen/metrics  for Prometheus"
 echo "  $program check   what works on this host and what does not"
 echo "  sudo ./deploy/quickstart.sh --stop   stops it"
 echo
-if curl -sf "http://$listen/metrics" | grep -q '^container_thread_seconds_total{'; then
+page=$(curl -sf "http://$listen/metrics")
+if [[ $page == *$'\n'"container_thread_seconds_total{"* ]]; then
     echo "Seconds that the threads of each container spent, by state:"
     show_seconds
 else

@@ -14,11 +14,11 @@ const volatile bool kernel_can_cast = false; /* bpf_rdonly_cast exists: typed lo
 #if defined(__TARGET_ARCH_x86)
 #define SYSCALL_ROW PLIMSOLL_SYSCALL_ROW_X86_64
 #define TS_COMPAT 0x0002
-#define TS_COMPAT_FLAG(task) ((task)->thread_info.status & TS_COMPAT)
+#define IS_COMPAT(task) ((task)->thread_info.status & TS_COMPAT)
 #elif defined(__TARGET_ARCH_arm64)
 #define SYSCALL_ROW PLIMSOLL_SYSCALL_ROW_ARM64
 #define TIF_32BIT_BIT (1UL << 22)
-#define TS_COMPAT_FLAG(task) ((task)->thread_info.flags & TIF_32BIT_BIT)
+#define IS_COMPAT(task) ((task)->thread_info.flags & TIF_32BIT_BIT)
 #endif
 
 static const struct plimsoll_call call_table[PLIMSOLL_SYSCALL_LIMIT] = {PLIMSOLL_SYSCALLS(SYSCALL_ROW)};
@@ -81,15 +81,19 @@ static __noinline __u32 classify_anonymous(__u64 file) {
     return __builtin_memcmp(name, "[timerf", 7) == 0 ? STATE_SLEEP : STATE_OTHER;
 }
 
-static __always_inline __u32 classify_file(struct task_struct *task, __u32 descriptor) {
+static __always_inline __u64 find_file(struct task_struct *task, __u32 descriptor) {
     struct files_struct *files = task->files;
     if (!files)
-        return STATE_OTHER;
+        return 0;
     struct fdtable *table = files->fdt;
     if (descriptor >= table->max_fds)
-        return STATE_OTHER;
-    __u64 file = 0;
-    bpf_probe_read_kernel(&file, sizeof(file), &table->fd[descriptor]);
+        return 0;
+    struct file **element = &table->fd[descriptor];
+    return (__u64)READ(struct kiocb, element, ki_filp);
+}
+
+static __always_inline __u32 classify_file(struct task_struct *task, __u32 descriptor) {
+    __u64 file = find_file(task, descriptor);
     if (!file)
         return STATE_OTHER; /* closed by another thread meanwhile */
     __u64 inode = (__u64)READ(struct file, file, f_inode);
@@ -108,11 +112,10 @@ static __always_inline __u32 classify_file(struct task_struct *task, __u32 descr
 }
 
 static __always_inline __u32 classify_call(struct task_struct *task, struct task_state *thread,
-                                           struct pt_regs *registers, int number, __u32 task_state) {
-    struct plimsoll_call call = {};
-    if (number < PLIMSOLL_SYSCALL_LIMIT && !TS_COMPAT_FLAG(task))
-        call = call_table[number & (PLIMSOLL_SYSCALL_LIMIT - 1)];
+                                           struct pt_regs *registers, struct plimsoll_call call, __u32 task_state) {
     switch (call.call_class) {
+        case CALL_FD:
+            return classify_file(task, call_argument(registers, call.fd_argument));
         case CALL_FUTEX:
             return STATE_FUTEX;
         case CALL_POLL:
@@ -127,8 +130,6 @@ static __always_inline __u32 classify_call(struct task_struct *task, struct task
             return task_state & TASK_WAKEKILL ? STATE_CHILD : STATE_BLOCKED;
         case CALL_RESTART:
             return thread->wait_state ? thread->wait_state : STATE_OTHER;
-        case CALL_FD:
-            return classify_file(task, call_argument(registers, call.fd_argument));
         default:
             return STATE_OTHER;
     }
@@ -141,7 +142,8 @@ static __always_inline __u32 classify_call(struct task_struct *task, struct task
 static __always_inline __u32 classify(struct task_struct *task, struct task_state *thread, __u32 task_state) {
     if (task_state & (TASK_STOPPED_BIT | TASK_TRACED_BIT | TASK_FROZEN))
         return STATE_STOPPED;
-    if (BPF_CORE_READ_BITFIELD(task, frozen)) /* the v2 freezer: an interruptible sleep on the way to user space */
+    /* The v2 freezer: an interruptible sleep on the way to user space. A vfork says that it is frozen, too. */
+    if (task_state & TASK_INTERRUPTIBLE && BPF_CORE_READ_BITFIELD(task, frozen))
         return STATE_STOPPED;
     if (task->flags & PF_IO_WORKER)
         return STATE_IO_URING;
@@ -149,13 +151,16 @@ static __always_inline __u32 classify(struct task_struct *task, struct task_stat
     int number = call_number(registers);
     if (number < 0)
         return STATE_FAULT;
-    bool compat = TS_COMPAT_FLAG(task);
-    if (!compat && number < PLIMSOLL_SYSCALL_LIMIT &&
-        call_table[number & (PLIMSOLL_SYSCALL_LIMIT - 1)].call_class == CALL_IO_URING)
-        return STATE_IO_URING; /* before in_iowait: an idle ring sets that */
-    if (BPF_CORE_READ_BITFIELD(task, in_iowait))
-        return STATE_DISK;
-    __u32 state = classify_call(task, thread, registers, number, task_state);
+    struct plimsoll_call call = {};
+    if (number < PLIMSOLL_SYSCALL_LIMIT && !IS_COMPAT(task))
+        call = call_table[number & (PLIMSOLL_SYSCALL_LIMIT - 1)];
+    __u32 state;
+    if (call.call_class == CALL_IO_URING)
+        state = STATE_IO_URING; /* before in_iowait: an idle ring sets that */
+    else if (BPF_CORE_READ_BITFIELD(task, in_iowait))
+        state = STATE_DISK;
+    else
+        state = classify_call(task, thread, registers, call, task_state);
     if (state == STATE_OTHER && task_state & TASK_UNINTERRUPTIBLE)
         state = STATE_BLOCKED;
     thread->wait_state = state;

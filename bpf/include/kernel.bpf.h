@@ -89,6 +89,11 @@ struct file {
     void *private_data;
 };
 
+/* Never a real one here: its first member lets us look at an element of an array of files as at a typed pointer. */
+struct kiocb {
+    struct file *ki_filp;
+};
+
 struct fdtable {
     unsigned int max_fds;
     struct file **fd;
@@ -174,6 +179,7 @@ struct bpf_iter__task {
 #pragma clang attribute pop
 
 /* include/linux/sched.h; unchanged since 4.14 but for TASK_FROZEN (6.1) */
+#define TASK_INTERRUPTIBLE 0x0001
 #define TASK_UNINTERRUPTIBLE 0x0002
 #define TASK_STOPPED_BIT 0x0004
 #define TASK_TRACED_BIT 0x0008

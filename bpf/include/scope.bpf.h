@@ -132,11 +132,16 @@ static __always_inline __u64 bind(enum writer writer, struct task_struct *task, 
  * nobody accounted for it so far; `now` may be 0 where the caller has not needed the time yet. A thread on its way
  * out keeps its slot: its cgroup may be gone already.
  */
-static __always_inline __u64 resolve(enum writer writer, struct task_struct *task, struct task_state *thread,
-                                     __u32 state, __u64 now) {
+static __noinline __u64 resolve_again(struct task_struct *task, struct task_state *thread, __u32 state, __u64 now) {
     __u64 word = *(volatile __u64 *)&thread->word;
-    if (word_generation(word) == current_generation() || word_state(word) == STATE_DEAD ||
-        task->flags & PF_EXITING)
+    if (word_state(word) == STATE_DEAD || task->flags & PF_EXITING)
         return word;
-    return bind(writer, task, thread, slot_of_task(task), state, now ? now : bpf_ktime_get_boot_ns());
+    return bind(WRITER_OWN, task, thread, slot_of_task(task), state, now ? now : bpf_ktime_get_boot_ns());
+}
+
+static __always_inline __u64 resolve(struct task_struct *task, struct task_state *thread, __u32 state, __u64 now) {
+    __u64 word = *(volatile __u64 *)&thread->word;
+    if (__builtin_expect(word_generation(word) == current_generation(), 1))
+        return word;
+    return resolve_again(task, thread, state, now);
 }

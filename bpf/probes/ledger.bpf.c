@@ -4,8 +4,8 @@
  * opens the next. This is the hottest code of the project: tests/bench measures it, docs/overhead.md has the figures.
  */
 #include "classify.bpf.h"
-#include "histogram.bpf.h"
 #include "scope.bpf.h"
+#include "shared/time_bucket.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -14,11 +14,7 @@ static __always_inline struct task_state *find_thread(struct task_struct *task) 
     return task->bpf_storage ? bpf_task_storage_get(&tasks, task, 0, 0) : 0;
 }
 
-/*
- * Replaces the state in the thread's word and returns the word before. The scheduler orders the hooks of one thread;
- * only a mover can come in between, and it changes the slot and nothing else.
- */
-static __always_inline __u64 change_state(struct task_state *thread, __u64 word, __u32 state) {
+static __noinline __u64 change_contended_state(struct task_state *thread, __u64 word, __u32 state) {
     for (int attempt = 0; attempt < 3; attempt++) {
         __u64 seen = __sync_val_compare_and_swap(&thread->word, word, (word & ~0xffULL) | state);
         if (seen == word)
@@ -29,9 +25,49 @@ static __always_inline __u64 change_state(struct task_state *thread, __u64 word,
     return 0;
 }
 
+/* Replaces the state in the thread's word and returns the word before; shared/ledger.h says why a store will do. */
+static __always_inline __u64 change_state(struct task_state *thread, __u64 word, __u32 state) {
+    if (__builtin_expect(*(volatile __u32 *)&scope_control.visiting, 0))
+        return change_contended_state(thread, word, state);
+    *(volatile __u64 *)&thread->word = (word & ~0xffULL) | state;
+    return word;
+}
+
+/*
+ * An account that is being written. Two threads of one container that change places are one piece of writing, and its
+ * cell `running` stays as it is: `running` counts what the switch adds to it.
+ */
+struct open_account {
+    struct ledger_account *account;
+    __u32 slot;
+    __s32 running;
+};
+
+static __always_inline void shut(struct open_account *open, __u64 now) {
+    if (!open->account)
+        return;
+    if (open->running < 0)
+        leave(WRITER_OWN, open->account, STATE_RUNNING, now);
+    else if (open->running > 0)
+        enter(WRITER_OWN, open->account, STATE_RUNNING, now);
+    end(WRITER_OWN, open->account);
+}
+
+static __always_inline struct ledger_account *open(struct open_account *open, __u32 slot, __u64 now) {
+    if (open->account && open->slot == slot)
+        return open->account;
+    shut(open, now);
+    open->slot = slot;
+    open->running = 0;
+    open->account = slot ? find_account(WRITER_OWN, slot) : 0;
+    if (open->account)
+        begin(WRITER_OWN, open->account);
+    return open->account;
+}
+
 static __always_inline void switch_out(struct task_struct *task, struct task_state *thread, bool preempted,
-                                       __u32 task_state, __u64 now) {
-    __u64 word = resolve(WRITER_OWN, task, thread, STATE_RUNNING, now);
+                                       __u32 task_state, __u64 now, struct open_account *target) {
+    __u64 word = resolve(task, thread, STATE_RUNNING, now);
     if (!word_slot(word) || word_state(word) == STATE_DEAD)
         return;
     __u32 state = STATE_RUNNABLE;
@@ -40,43 +76,43 @@ static __always_inline void switch_out(struct task_struct *task, struct task_sta
     else if (!preempted && task_state && *(volatile __u32 *)&task->__state) /* 0 on 6.1: a signal came in between */
         state = classify(task, thread, task_state);
     word = change_state(thread, word, state);
-    struct ledger_account *account = word_slot(word) ? find_account(WRITER_OWN, word_slot(word)) : 0;
+    __u64 charged = task->se.sum_exec_runtime, migrations = task->se.nr_migrations;
+    struct ledger_account *account = open(target, word_slot(word), now);
     if (!account)
         return;
-    __u64 charged = task->se.sum_exec_runtime, migrations = task->se.nr_migrations;
-    begin(WRITER_OWN, account);
-    leave(WRITER_OWN, account, word_state(word), now);
+    if (word_state(word) == STATE_RUNNING)
+        target->running--;
+    else
+        leave(WRITER_OWN, account, word_state(word), now);
     if (state == STATE_DEAD)
         leave(WRITER_OWN, account, CELL_LIFETIME, now);
     else
         enter(WRITER_OWN, account, state, now);
-    add(WRITER_OWN, &account->ran_ns, now - thread->since_ns);
-    add(WRITER_OWN, &account->charged_ns, charged - thread->charged_ns);
-    add(WRITER_OWN, &account->migrations, migrations - thread->migrations);
+    add(WRITER_OWN, &account->stolen_ns, now - thread->since_ns - (charged - thread->charged_ns));
+    if (migrations != thread->migrations)
+        add(WRITER_OWN, &account->migrations, migrations - thread->migrations);
     add(WRITER_OWN, state == STATE_RUNNABLE ? &account->involuntary_switches : &account->voluntary_switches, 1);
-    end(WRITER_OWN, account);
     thread->since_ns = now;
     thread->charged_ns = charged;
     thread->migrations = migrations;
 }
 
-static __always_inline void switch_in(struct task_struct *task, struct task_state *thread, __u64 now) {
-    __u64 word = resolve(WRITER_OWN, task, thread, STATE_RUNNABLE, now);
+static __always_inline void switch_in(struct task_struct *task, struct task_state *thread, __u64 now,
+                                      struct open_account *target) {
+    __u64 word = resolve(task, thread, STATE_RUNNABLE, now);
     if (!word_slot(word) || word_state(word) == STATE_DEAD)
         return;
     word = change_state(thread, word, STATE_RUNNING);
-    struct ledger_account *account = word_slot(word) ? find_account(WRITER_OWN, word_slot(word)) : 0;
+    struct ledger_account *account = open(target, word_slot(word), now);
     if (!account)
         return;
-    begin(WRITER_OWN, account);
     leave(WRITER_OWN, account, word_state(word), now);
-    enter(WRITER_OWN, account, STATE_RUNNING, now);
+    target->running++;
     if (word_state(word) == STATE_RUNNABLE) {
         __u64 waited = now - thread->since_ns;
         add(WRITER_OWN, &account->latency_sum_ns, waited);
         add(WRITER_OWN, &account->latency_buckets[time_bucket(waited, LATENCY_BUCKETS)], 1);
     }
-    end(WRITER_OWN, account);
     thread->since_ns = now;
 }
 
@@ -84,13 +120,17 @@ SEC("tp_btf/sched_switch")
 int BPF_PROG(on_sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next,
              unsigned int prev_state) {
     struct task_state *out = find_thread(prev), *in = find_thread(next);
+    struct open_account target = {};
     __u64 now = 0; /* not taken before it is known that one of the two is watched; one for both */
     if (out) {
         now = bpf_ktime_get_boot_ns();
-        switch_out(prev, out, preempt, prev_state, now);
+        switch_out(prev, out, preempt, prev_state, now, &target);
     }
-    if (in)
-        switch_in(next, in, now ? now : bpf_ktime_get_boot_ns());
+    if (in) {
+        now = now ? now : bpf_ktime_get_boot_ns();
+        switch_in(next, in, now, &target);
+    }
+    shut(&target, now);
     return 0;
 }
 
@@ -99,7 +139,7 @@ int BPF_PROG(on_sched_wakeup, struct task_struct *task) {
     struct task_state *thread = find_thread(task);
     if (!thread)
         return 0;
-    __u64 word = resolve(WRITER_OWN, task, thread, STATE_RUNNABLE, 0);
+    __u64 word = resolve(task, thread, STATE_RUNNABLE, 0);
     if (!word_slot(word) || word_state(word) <= STATE_RUNNABLE || word_state(word) == STATE_DEAD)
         return 0; /* woken before it slept, or running */
     word = change_state(thread, word, STATE_RUNNABLE);

@@ -4,8 +4,9 @@
  * the events beside the counters are for those who want to see each one.
  */
 #include "events.bpf.h"
-#include "histogram.bpf.h"
+
 #include "shared/process.h"
+#include "shared/time_bucket.h"
 #include "scope.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -55,17 +55,21 @@ struct ledger_account {
     __u64 voluntary_switches;
     __u64 involuntary_switches;
     __u64 migrations;
-    __u64 ran_ns;     /* wall time of the completed stays on a CPU */
-    __u64 charged_ns; /* what of it the kernel charged: the growth of sum_exec_runtime */
+    __u64 stolen_ns; /* of the completed stays on a CPU: wall time minus growth of sum_exec_runtime */
     __u64 latency_sum_ns;
     __u64 latency_buckets[LATENCY_BUCKETS]; /* time from runnable to running, not cumulative */
-    __u64 reserved[4];
+    __u64 reserved[5];
 };
 PLIMSOLL_ASSERT_SIZE(struct ledger_account, 576); /* nine cache lines */
 
 /*
  * A thread's place in the ledger, in task storage. `word` packs state (bits 0–7), slot (8–31) and the scope
- * generation it was resolved at (32–63), so that whoever moves a thread does it with one compare-and-swap.
+ * generation it was resolved at (32–63), so that it changes as a whole.
+ *
+ * Who writes the word: the scheduler's hooks, which the scheduler orders for one thread, with plain stores; a move of
+ * the thread by itself, which no hook of its own can interrupt; and births, before the thread can run. Anybody else
+ * (the task iterator) uses compare-and-swap while scope_control.visiting makes the hooks do the same; the daemon sets
+ * that, and waits until every hook has seen it. Words without a slot are changed by compare-and-swap only.
  */
 struct task_state {
     __u64 word;
@@ -94,10 +98,9 @@ enum {
     SCOPE_PROVISIONAL = 2, /* newborn: has a slot until the daemon confirms or releases it */
 };
 
-/* Bumped when cgroups of running threads change: cached slots of an older generation are looked up again. */
 struct scope_control {
-    __u32 generation;
-    __u32 reserved;
+    __u32 generation; /* bumped when cgroups of threads change: cached slots of an older one are looked up again */
+    __u32 visiting;   /* the task iterator may change words now: the hooks must not just store theirs */
 };
 
 /* Places in the kernel programs that can fail; each has a counter. The names are the values of label `place`. */

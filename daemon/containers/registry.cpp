@@ -33,8 +33,7 @@ Registry::Registry(SlotMap& slots, Limits limits, Callbacks callbacks)
     refill();
 }
 
-std::uint32_t Registry::provisional_slot(const FoundCgroup& found) {
-    const auto entry = map_.find(found.id);
+std::uint32_t Registry::provisional_slot(const FoundCgroup& found, const std::optional<SlotEntry>& entry) const {
     if (entry && entry->confirmed) {
         return SLOT_NONE;
     }
@@ -55,38 +54,40 @@ bool Registry::birth(const FoundCgroup& found, std::uint64_t now_ns) {
     if (knows(found.id)) {
         return false;
     }
-    const std::uint32_t provisional = provisional_slot(found);
+    const auto entry = map_.find(found.id);
+    const std::uint32_t provisional = provisional_slot(found, entry);
     if (auto container = callbacks_.select(found.path)) {
         start(found, std::move(*container), provisional, now_ns);
         return true;
     }
     const auto parent = nodes_.find(found.parent_id);
     const Handle owner = parent == nodes_.end() ? 0 : parent->second.owner;
+    std::uint32_t slot = SLOT_NONE;
     if (owner == 0) {
         map_.release(found.id);
     } else {
-        const Watched& container = owner == overflow_.handle ? overflow_ : watched_.at(owner);
-        map_.assign(found.id, container.slot);
+        slot = owner == overflow_.handle ? overflow_.slot : watched_.at(owner).slot;
+        map_.assign(found.id, slot);
         nodes_.emplace(found.id, Node{owner, now_ns});
     }
     if (provisional != SLOT_NONE) {
         retire(provisional, owner, now_ns);
+    } else if (slot != (entry ? entry->slot : std::uint32_t{SLOT_NONE})) {
+        rebook_threads();
     }
     return owner != 0;
 }
 
 void Registry::start(const FoundCgroup& found, Container container, std::uint32_t provisional, std::uint64_t now_ns) {
     replace_namesake(container.cgroup, now_ns);
-    const bool inherited = map_.find(found.id).has_value() && provisional == SLOT_NONE;
     std::uint32_t slot = SLOT_OVERFLOW;
     if (live_ < limits_.max_containers) {
         slot = provisional != SLOT_NONE ? provisional : take_reserve();
         slot = slot == SLOT_NONE ? std::uint32_t{SLOT_OVERFLOW} : slot;
     }
     map_.assign(found.id, slot);
-    if (inherited || (provisional != SLOT_NONE && slot != provisional)) {
-        map_.invalidate();
-        needs_visit_ = true;
+    if (slot != provisional) {
+        rebook_threads();   // they are on the slot of a container around it, on the overflow slot, or on none
     }
     added_++;
     if (slot == SLOT_OVERFLOW) {
@@ -160,8 +161,7 @@ void Registry::end(Handle handle, std::uint64_t now_ns) {
 void Registry::retire(std::uint32_t slot, Handle heir, std::uint64_t now_ns) {
     states_[slot] = SlotState::draining;
     draining_.push_back({slot, heir, now_ns});
-    map_.invalidate();
-    needs_visit_ = true;
+    rebook_threads();
     Watched* watched = heir == overflow_.handle ? &overflow_ : nullptr;
     if (const auto found = watched_.find(heir); found != watched_.end()) {
         watched = &found->second;
@@ -169,6 +169,12 @@ void Registry::retire(std::uint32_t slot, Handle heir, std::uint64_t now_ns) {
     if (watched != nullptr && std::ranges::find(watched->slots, slot) == watched->slots.end()) {
         watched->slots.push_back(slot);
     }
+}
+
+/// Threads that are awake find their new slot themselves; those asleep have to be visited.
+void Registry::rebook_threads() {
+    map_.invalidate();
+    needs_visit_ = true;
 }
 
 void Registry::tick(std::uint64_t now_ns) {
@@ -221,7 +227,13 @@ void Registry::remove(Handle handle) {
     }
     callbacks_.forget(handle);
     watched_.erase(handle);
-    std::erase_if(nodes_, [handle](const auto& node) { return node.second.owner == handle; });
+    std::erase_if(nodes_, [&](const auto& node) {
+        const bool ours = node.second.owner == handle;
+        if (ours) {
+            map_.release(node.first);   // its death was never told; the slot it leads to will be another's
+        }
+        return ours;
+    });
 }
 
 void Registry::refill() {

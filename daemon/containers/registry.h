@@ -112,8 +112,9 @@ class Registry {
     void end(Handle handle, std::uint64_t now_ns);
     void remove(Handle handle);
     void retire(std::uint32_t slot, Handle heir, std::uint64_t now_ns);
+    void rebook_threads();
     void recycle(const Draining& drained);
-    std::uint32_t provisional_slot(const FoundCgroup& found);
+    [[nodiscard]] std::uint32_t provisional_slot(const FoundCgroup& found, const std::optional<SlotEntry>& entry) const;
     std::uint32_t take_reserve();
     void replace_namesake(const std::string& cgroup, std::uint64_t now_ns);
     void expire(std::uint64_t now_ns);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "containers/watcher.h"
 
-#include <algorithm>
-#include <unordered_set>
+#include <string>
 
 namespace plimsoll {
 
@@ -14,11 +13,12 @@ Result<Watcher::Tree> Watcher::walk_tree() const {
         const std::string parent(slash == 0 || slash == std::string_view::npos ? "/" : path.substr(0, slash));
         const auto found = ids.find(parent);
         ids.emplace(path, id);
-        tree.emplace_back(id, Found{found == ids.end() || path == "/" ? 0 : found->second, std::string(path)});
+        tree.cgroups.emplace_back(id, Found{found == ids.end() || path == "/" ? 0 : found->second, std::string(path)});
     });
     if (!walked) {
         return std::unexpected(walked.error());
     }
+    tree.whole = walked->skipped == 0;
     return tree;
 }
 
@@ -27,7 +27,7 @@ Result<void> Watcher::seed(std::uint64_t now_ns) {
     if (!tree) {
         return std::unexpected(tree.error());
     }
-    for (auto& [id, found] : *tree) {
+    for (auto& [id, found] : tree->cgroups) {
         registry_.birth({id, found.parent_id, std::move(found.path)}, now_ns);
     }
     return {};
@@ -62,7 +62,7 @@ Result<void> Watcher::begin_resync(std::uint64_t now_ns) {
 
 void Watcher::finish_resync(std::uint64_t now_ns) {
     std::unordered_set<std::uint64_t> present;
-    for (auto& [id, found] : walked_) {
+    for (auto& [id, found] : walked_.cgroups) {
         present.insert(id);
         if (registry_.knows(id) || path_of(layout_, id) != found.path) {
             continue;   // known, or gone since the walk
@@ -72,6 +72,13 @@ void Watcher::finish_resync(std::uint64_t now_ns) {
             corrections_++;
         }
     }
+    if (walked_.whole) {
+        end_missing(present, now_ns);
+    }
+    walked_ = {};
+}
+
+void Watcher::end_missing(const std::unordered_set<std::uint64_t>& present, std::uint64_t now_ns) {
     for (const auto id : registry_.known_cgroups()) {
         if (!present.contains(id) && registry_.born_ns(id) < walk_began_ns_) {
             registry_.death(id, 0, now_ns);
@@ -85,7 +92,6 @@ void Watcher::finish_resync(std::uint64_t now_ns) {
             corrections_++;
         }
     }
-    walked_.clear();
 }
 
 }  // namespace plimsoll

@@ -6,7 +6,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <unordered_map>
+#include <unordered_set>
+#include <utility>
+#include <vector>
 
 #include "containers/cgroup_tree.h"
 #include "containers/registry.h"
@@ -38,9 +42,13 @@ class Watcher {
         std::uint64_t parent_id;
         std::string path;
     };
-    using Tree = std::vector<std::pair<std::uint64_t, Found>>;   ///< parents before children
+    struct Tree {
+        std::vector<std::pair<std::uint64_t, Found>> cgroups;   ///< parents before children
+        bool whole = false;   ///< false: out of descriptors, or too deep; what is missing may still exist
+    };
 
     Result<Tree> walk_tree() const;
+    void end_missing(const std::unordered_set<std::uint64_t>& present, std::uint64_t now_ns);
     [[nodiscard]] std::string full_path(const cgroup_event& event) const;
 
     Registry& registry_;

@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t kWords = sizeof(ledger_account) / sizeof(__u64);
 
 // A writer is done within a microsecond unless its virtual CPU is taken away in the middle. 1000 copies last longer
-// than that; a copy that is torn even so is off by one transition and corrected by the next reading.
+// than the former; in the latter case nothing is gained by waiting for it on the loop thread.
 constexpr int kMaxCopies = 1000;
 
 __u64 load(const __u64& live, std::memory_order order) {
@@ -35,14 +35,14 @@ ledger_account read_account(const ledger_account& live) {
         const auto* source = reinterpret_cast<const __u64*>(&live);
         std::array<__u64, kWords> words{};
         for (std::size_t i = 0; i < kWords; i++) {
-            words[i] = load(source[i], std::memory_order_relaxed);
+            words[i] = load(source[i], std::memory_order_acquire);   // so that `begun` is read after all of them
         }
-        std::atomic_thread_fence(std::memory_order_acquire);
         std::memcpy(&copy, words.data(), sizeof(copy));
         if (load(live.begun, std::memory_order_relaxed) == ended) {
-            break;
+            return copy;
         }
     }
+    copy.ended = copy.begun - 1;
     return copy;
 }
 
@@ -54,7 +54,12 @@ void add_account(ledger_account& target, const ledger_account& source) {
     }
 }
 
+bool is_whole(const ledger_account& copy) { return copy.begun == copy.ended; }
+
 const LedgerValues& LedgerReading::update(const ledger_account& sums, std::uint64_t now_ns) {
+    if (!is_whole(sums)) {
+        return values_;   // n without its sum would be off by the time since boot, and values never go back
+    }
     for (std::size_t state = 0; state < STATE_COUNT; state++) {
         const auto& cell = sums.cells[state];
         raise(values_.state_ns[state], cell.sum_ns + cell.n * now_ns);
@@ -62,7 +67,7 @@ const LedgerValues& LedgerReading::update(const ledger_account& sums, std::uint6
     }
     const auto& lifetime = sums.cells[CELL_LIFETIME];
     raise(values_.lifetime_ns, lifetime.sum_ns + lifetime.n * now_ns);
-    raise(values_.stolen_ns, sums.ran_ns - sums.charged_ns);
+    raise(values_.stolen_ns, sums.stolen_ns);
     values_.thread_count = not_below_zero(lifetime.n);
     values_.processes = not_below_zero(sums.processes);
     return values_;

@@ -16,10 +16,14 @@ inline constexpr std::array<std::string_view, STATE_COUNT> kStateNames{
     "running", "runnable", "disk",     "futex", "poll",    "socket",  "unix", "pipe",
     "sleep",   "child",    "io_uring", "fault", "blocked", "stopped", "other"};
 
-/// A whole copy of an account that the kernel may be writing: taken again until no write happened meanwhile.
+/// A copy of an account that the kernel may be writing: taken again until no write happened meanwhile, but not for
+/// ever: see is_whole().
 ledger_account read_account(const ledger_account& live);
 
-/// target += source, every field, modulo 2^64 (the marks `begun` and `ended` too, which mean nothing in a sum).
+/// Whether nothing was being written when the copy, or any copy in the sum, was taken: the marks are equal.
+bool is_whole(const ledger_account& copy);
+
+/// target += source, every field, modulo 2^64, the marks `begun` and `ended` too.
 void add_account(ledger_account& target, const ledger_account& source);
 
 /// A container's account at one moment, as exported.
@@ -36,7 +40,8 @@ struct LedgerValues {
 /// microseconds ahead in one state and behind in another; the next reading waits until time has caught up.
 class LedgerReading {
   public:
-    /// `sums`: the container's accounts added up; `now_ns`: CLOCK_BOOTTIME, taken before they were read.
+    /// `sums`: the container's accounts added up; `now_ns`: CLOCK_BOOTTIME, taken before they were read. Sums that
+    /// are not whole leave the values as they are.
     const LedgerValues& update(const ledger_account& sums, std::uint64_t now_ns);
     /// |lifetime - Σ states| of the values last exported.
     [[nodiscard]] std::uint64_t residual_ns() const;

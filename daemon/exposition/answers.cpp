@@ -99,17 +99,11 @@ Response Answers::metrics(const Request& request) {
     Response response;
     response.content_type = wanted.content_type;
     response.more_headers = wanted.gzip ? kVaryGzip : kVary;
-    response.gzip = wanted.gzip;
-    response.page = pages_.take();
-    Rendered& text = response.page->text;
-    render(*snapshot, wanted.format, text);
-    if (wanted.gzip) {
-        response.page->encoder.encode(text.body, response.page->compressed);
-    }
+    response.page = pages_.page(snapshot, wanted.format, wanted.gzip);
     const std::chrono::nanoseconds took = std::chrono::steady_clock::now() - begin;
     last_scrape_.duration_ns = static_cast<std::uint64_t>(took.count());
-    last_scrape_.series = text.series;
-    last_scrape_.bytes = text.body.size();
+    last_scrape_.series = response.page->text.series;
+    last_scrape_.bytes = response.page->text.body.size();
     return response;
 }
 

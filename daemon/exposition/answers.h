@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "exposition/page_pool.h"
+#include "exposition/pages.h"
 #include "exposition/scrape_source.h"
 
 namespace plimsoll {
@@ -23,14 +23,11 @@ struct Request {
 struct Response {
     int status = 200;
     std::string_view content_type = "text/plain; charset=utf-8";
-    std::string_view more_headers;  ///< each with its line end
-    std::string text;               ///< the body of short answers
-    PagePool::Lease page;           ///< the body of a scrape
-    bool gzip = false;
+    std::string_view more_headers;     ///< each with its line end
+    std::string text;                  ///< the body of short answers
+    std::shared_ptr<const Page> page;  ///< the body of a scrape
 
-    std::string_view body() const {
-        return !page ? std::string_view(text) : gzip ? page->compressed : page->text.body;
-    }
+    std::string_view body() const { return page ? page->body() : std::string_view(text); }
 };
 
 /// "Not Found" for 404, and so on for the statuses used here.
@@ -57,7 +54,7 @@ class Answers {
 
     ScrapeSource& source_;
     const std::chrono::milliseconds scrape_deadline_;
-    PagePool pages_;
+    Pages pages_;
     ScrapeStats last_scrape_;
 };
 

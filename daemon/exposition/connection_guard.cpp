@@ -4,6 +4,8 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <functional>
+#include <new>
 #include <utility>
 
 namespace plimsoll {
@@ -37,10 +39,8 @@ void ConnectionGuard::arrived() {
     {
         const std::lock_guard lock(mutex_);
         ++open_;
-        if (closing_) {
-            abort_all();
-        }
-        if (open_ != 1 && open_ != limits_.crowd + 1) {
+        hurry_ = hurry_ || closing_;
+        if (!hurry_ && open_ != 1 && open_ != limits_.crowd + 1) {
             return;  // the guard is awake already
         }
     }
@@ -52,29 +52,40 @@ void ConnectionGuard::responding(const void* connection, Peer peer) {
     responses_[connection] = {.peer = std::move(peer), .since = Clock::now()};
 }
 
-void ConnectionGuard::holds(const void* connection, std::size_t bytes) {
+void ConnectionGuard::holds(const void* connection, const void* page, std::size_t bytes) {
     const std::lock_guard lock(mutex_);
-    responses_[connection].bytes = bytes;
+    Response& mine = responses_[connection];
+    mine.page = page;
+    mine.bytes = bytes;
     std::vector<Response*> others;
-    std::size_t total = bytes;
     for (auto& [key, response] : responses_) {
-        if (key != connection && !response.condemned) {
-            total += response.bytes;
+        if (response.page != nullptr && response.page != page && !response.condemned) {
             others.push_back(&response);
         }
     }
     std::ranges::sort(others, {}, &Response::since);
-    for (Response* other : others) {
-        if (total <= limits_.page_bytes) {
-            break;
+    for (Response* oldest : others) {
+        if (page_bytes() <= limits_.page_bytes) {
+            return;
         }
-        total -= other->bytes;
-        other->condemned = other->bytes > 0;
-        hurry_ = hurry_ || other->condemned;
-    }
-    if (hurry_) {
+        oldest->condemned = true;
+        hurry_ = true;
         changed_.notify_all();
     }
+}
+
+std::size_t ConnectionGuard::page_bytes() const {
+    std::map<const void*, std::size_t> pages;
+    for (const auto& [key, response] : responses_) {
+        if (!response.condemned) {
+            pages[response.page] = response.bytes;
+        }
+    }
+    std::size_t total = 0;
+    for (const auto& [page, bytes] : pages) {
+        total += bytes;
+    }
+    return total;
 }
 
 void ConnectionGuard::leaving(const void* connection) {
@@ -104,16 +115,20 @@ void ConnectionGuard::run() {
     std::unique_lock lock(mutex_);
     while (!stop_) {
         changed_.wait(lock, [&] { return stop_ || open_ > 0; });
-        if (crowded()) {
-            changed_.wait_for(lock, kCrowdedPause, [&] { return stop_; });
+        if (crowded() && !closing_) {
+            changed_.wait_for(lock, kCrowdedPause, [&] { return stop_ || closing_; });
         } else {
             changed_.wait_for(lock, limits_.tick, [&] { return stop_ || hurry_ || crowded(); });
         }
         hurry_ = false;
-        if (open_ > 0) {
-            enforce(Clock::now());
-        } else {
+        if (open_ == 0) {
             seen_.clear();
+            continue;
+        }
+        try {
+            closing_ ? abort_all() : enforce(Clock::now());
+        } catch (const std::bad_alloc&) {
+            seen_.clear();  // the next round starts afresh
         }
     }
 }

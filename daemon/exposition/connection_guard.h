@@ -28,7 +28,7 @@ struct ConnectionLimits {
     std::size_t workers = 48;            ///< threads of about 20 KiB each
     std::size_t crowd = 32;              ///< with more connections than this the guard stops being patient:
     Duration request_patience{50};       ///< an honest client sends its request with its connection
-    Duration response_patience{500};     ///< and reads the answer as it comes
+    Duration response_patience{250};     ///< and reads the answer as it comes
     std::size_t page_bytes = 64U << 20;  ///< of pages being sent at once; beyond it the oldest must go
 };
 
@@ -52,8 +52,8 @@ class ConnectionGuard {
     // Workers, in this order for each connection; `connection` is only a key.
     void arrived();
     void responding(const void* connection, Peer peer);
-    void holds(const void* connection,
-               std::size_t bytes);         ///< memory that the response keeps until it is over
+    /// The response needs that page until it is over; responses may share one.
+    void holds(const void* connection, const void* page, std::size_t bytes);
     void leaving(const void* connection);  ///< the socket is still open, and closed after this
 
     /// Stops listening and ends every connection, also those that are still to come.
@@ -66,6 +66,7 @@ class ConnectionGuard {
     struct Response {
         Peer peer;
         Clock::time_point since;
+        const void* page = nullptr;  ///< responses may share one
         std::size_t bytes = 0;
         bool condemned = false;
     };
@@ -80,6 +81,7 @@ class ConnectionGuard {
     };
 
     void run();
+    std::size_t page_bytes() const;
     void enforce(Clock::time_point now);
     void judge(const OwnSocket& socket, Clock::time_point now, std::vector<Candidate>& candidates);
     void thin_out(std::vector<Candidate>& candidates);

@@ -92,9 +92,10 @@ struct WebServer::Callbacks {
             response.status = status;
             response.text = "not a request for this server\n";
             send(connection, response, true);
+            return 0;
         } catch (...) {  // as above
+            return 0;
         }
-        return 0;
     }
 
     static void on_close(const mg_connection* connection) noexcept {
@@ -196,7 +197,7 @@ int WebServer::handle(mg_connection* connection) {
          .accept_encoding = accept_encoding,
          .has_body = info.content_length > 0 || mg_get_header(connection, "Transfer-Encoding") != nullptr});
     if (response.page) {
-        guard_.holds(connection, response.page->memory());
+        guard_.holds(connection, response.page.get(), response.page->memory());
     }
     mg_disable_connection_keep_alive(connection);
     send(connection, response, std::string_view(info.request_method) != "HEAD");

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/scope.h"
 
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
+#include <thread>
 
 #include "core/ledger.h"
 #include "loop/unique_fd.h"
@@ -114,7 +118,11 @@ std::vector<std::uint64_t> Scope::cgroup_ids() {
 std::uint64_t Scope::threads_in(std::uint32_t slot) const {
     std::uint64_t threads = 0;
     for (std::uint32_t cpu = 0; cpu <= cpu_count_; cpu++) {
-        threads += read_account(accounts()[slot * (cpu_count_ + 1) + cpu]).cells[CELL_LIFETIME].n;
+        const ledger_account copy = read_account(accounts()[slot * (cpu_count_ + 1) + cpu]);
+        if (!is_whole(copy)) {
+            return 1;   // somebody is writing, so somebody is in it
+        }
+        threads += copy.cells[CELL_LIFETIME].n;
     }
     return threads;
 }
@@ -124,8 +132,17 @@ void Scope::invalidate() {
     std::atomic_ref<std::uint32_t>(skeleton_->data_scope->scope_control.generation).fetch_add(1);
 }
 
-Result<void> Scope::visit_tasks() const {
-    bpf_link* link = links_.find("on_each_task");
+namespace {
+
+/// Returns when every kernel program that runs now has ended.
+void wait_for_programs() {
+    // synchronize_rcu(). Kernels with nohz_full refuse it; the programs run for microseconds with preemption off.
+    if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) != 0) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+}
+
+Result<void> run_iterator(bpf_link* link) {
     const UniqueFd iterator(link != nullptr ? bpf_iter_create(bpf_link__fd(link)) : -1);
     if (!iterator) {
         return fail_errno("task iterator", errno);
@@ -135,6 +152,20 @@ Result<void> Scope::visit_tasks() const {
     while ((got = read(iterator.get(), nothing.data(), nothing.size())) > 0 || (got < 0 && errno == EAGAIN)) {
     }
     return got < 0 ? fail_errno("task iterator", errno) : Result<void>{};
+}
+
+}  // namespace
+
+Result<void> Scope::visit_tasks(int times) const {
+    const std::atomic_ref<std::uint32_t> visiting(skeleton_->data_scope->scope_control.visiting);
+    visiting.store(1);
+    wait_for_programs();
+    Result<void> done;
+    for (int i = 0; i < times && done; i++) {
+        done = run_iterator(links_.find("on_each_task"));
+    }
+    visiting.store(0);
+    return done;
 }
 
 Result<std::unique_ptr<EventChannel>> Scope::open_events(EventChannel::Receiver receiver) const {

@@ -54,7 +54,7 @@ class Runtimes(unittest.TestCase):
     def test_a_booted_nspawn_has_services(self):
         with NspawnRuntime(self.rootfs) as runtime:
             container = runtime.boot("testbed-booted")
-            services = hierarchies()[""] + container.cgroup_path + "/system.slice"
+            services = hierarchies()[""] + container.cgroup_path + "/payload/system.slice"
             self.assertTrue(os.path.isdir(services))
 
 

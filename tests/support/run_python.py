@@ -39,10 +39,11 @@ def main(paths):
     suite = unittest.TestSuite(load(path) for path in paths)
     runner = unittest.TextTestRunner(stream=sys.stdout, resultclass=Progress, verbosity=2)
     result = runner.run(suite)
-    failed = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
     skipped = len(result.skipped)
-    # A failing setUpClass is an error without a test that ran.
-    passed = max(0, result.testsRun - len(result.failures) - len(result.errors) - skipped)
+    bad = [test for test, _ in result.failures + result.errors] + result.unexpectedSuccesses
+    # A test with several failing subtests fails once.
+    failed = len({getattr(test, "test_case", test).id() for test in bad})
+    passed = max(0, result.testsRun - failed - skipped)
     print("COUNTS: %d passed, %d failed, %d skipped" % (passed, failed, skipped))
     return 1 if failed or not result.testsRun else 0
 

@@ -67,7 +67,19 @@ def unmount_below(path):
             os.system("umount -l '%s' 2>/dev/null" % point.replace("'", "'\\''"))
 
 
+def _end_users_of(path):
+    """Ends the processes that name the directory in their arguments: shims and monitors that outlived their daemon."""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/cmdline" % pid, "rb") as file:
+                if path.encode() in file.read() and int(pid) != os.getpid():
+                    os.kill(int(pid), signal.SIGKILL)
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+
+
 def _remove_tree(path):
+    _end_users_of(path)
     unmount_below(path)
     shutil.rmtree(path, ignore_errors=True)
 
@@ -79,5 +91,5 @@ def _prepare():
     _prepared = True
     atexit.register(run_all)
     if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda received, _frame: sys.exit(128 + received))

@@ -66,7 +66,8 @@ class Daemon:
         self.log_path = log
         with open(log, "ab") as output:
             self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--"] + self.argv, env=env, cwd=cwd,
-                                            stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+                                            stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                                            start_new_session=True)  # a Ctrl-C is for us: we end it in order
         self._undo = defer(self.stop)
 
     @property

@@ -25,6 +25,7 @@ STATE_OF = {
     "child": ("wait4", "waitid", "vfork"),
     "io_uring": ("io_uring_enter", "io_uring_worker"),
     "stopped": ("stopped", "traced"),
+    "blocked": ("inotify_close",),
     "other": ("rt_sigtimedwait", "pause", "rt_sigsuspend", "msgrcv", "semtimedop", "flock", "fcntl_lock",
               "mq_timedreceive", "eventfd_read", "signalfd_read", "inotify_read", "fifo_open",
               "int80_nanosleep", "int80_pipe_read"),  # 32-bit calls: never by the 64-bit table

@@ -188,7 +188,7 @@ void inotify_read(Scene& scene) {
     scene.later([&] { chmod(path.c_str(), 0644); });
     read_byte(scene, "inotify_read", fd);
     unlink(path.c_str());
-    close(fd);
+    scene.timed("inotify_close", [fd] { return close(fd); });  // waits for a grace period of the kernel
 }
 
 /// Repeats call() until the wait is over; what the thread spent on a CPU meanwhile is not part of the disk's

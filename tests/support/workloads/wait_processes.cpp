@@ -49,35 +49,41 @@ void vfork_call(Scene& scene) {
     scene.add("vfork", boottime_ns() - parent_begin);
     must(child, "vfork");
     scene.add("nanosleep", end - begin);
-    waitpid(child, nullptr, 0);
+    waitpid(child, nullptr, 0);  // it has ended already
+}
+
+void reap(Scene& scene, pid_t child) {
+    scene.timed("wait4", [child] { return waitpid(child, nullptr, 0); });
 }
 
 /// A child that runs body(); the parent waits until it has stopped itself.
 template <typename Body>
-pid_t stopping_child(Body body) {
+pid_t stopping_child(Scene& scene, Body body) {
     const pid_t child = must(fork(), "fork");
     if (child == 0) {
         body();
         _exit(0);
     }
     siginfo_t info;
-    must(waitid(P_PID, static_cast<id_t>(child), &info, WSTOPPED | WEXITED), "waitid");
+    must(scene.timed("waitid",
+                     [&] { return waitid(P_PID, static_cast<id_t>(child), &info, WSTOPPED | WEXITED); }),
+         "waitid");
     if (info.si_code == CLD_EXITED)
         throw Failure{"the child ended instead of stopping"};
     return child;
 }
 
 void stopped(Scene& scene) {
-    const pid_t child = stopping_child([] { raise(SIGSTOP); });
+    const pid_t child = stopping_child(scene, [] { raise(SIGSTOP); });
     const uint64_t begin = boottime_ns();
     scene.sleep();
     kill(child, SIGCONT);
     scene.add("stopped", boottime_ns() - begin);
-    waitpid(child, nullptr, 0);
+    reap(scene, child);
 }
 
 void traced(Scene& scene) {
-    const pid_t child = stopping_child([] {
+    const pid_t child = stopping_child(scene, [] {
         if (ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0)
             _exit(1);
         raise(SIGSTOP);
@@ -87,7 +93,7 @@ void traced(Scene& scene) {
     must(ptrace(PTRACE_DETACH, child, nullptr, nullptr), "ptrace");
     kill(child, SIGCONT);
     scene.add("traced", boottime_ns() - begin);
-    waitpid(child, nullptr, 0);
+    reap(scene, child);
 }
 
 /// A child sleeps three times the wait and is stopped for the middle third: it goes on in restart_syscall.

@@ -5,12 +5,10 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
 #include <stdexcept>
-#include <utility>
 
 namespace plimsoll::testing {
 namespace {
@@ -30,35 +28,24 @@ std::chrono::milliseconds until(Clock::time_point end) {
 
 HttpClient::HttpClient(std::uint16_t port, int receive_buffer)
     : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    if (!fd_) {
+        throw std::runtime_error("socket");
+    }
     if (receive_buffer > 0) {
-        setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
+        setsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
     }
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_port = htons(port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-        close(fd_);
+    if (connect(fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
         throw std::runtime_error("connect to port " + std::to_string(port));
     }
 }
 
-HttpClient::~HttpClient() {
-    if (fd_ >= 0) {
-        close(fd_);
-    }
-}
-
-HttpClient::HttpClient(HttpClient&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-
-HttpClient& HttpClient::operator=(HttpClient&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-}
-
 bool HttpClient::send(std::string_view bytes) const {
     while (!bytes.empty()) {
-        const ssize_t sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+        const ssize_t sent = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
         if (sent <= 0) {
             return false;
         }
@@ -69,7 +56,7 @@ bool HttpClient::send(std::string_view bytes) const {
 
 std::string HttpClient::read_some(std::size_t size, std::chrono::milliseconds timeout) const {
     std::string bytes(size, '\0');
-    const ssize_t got = readable_within(fd_, timeout) ? recv(fd_, bytes.data(), size, 0) : 0;
+    const ssize_t got = readable_within(fd_.get(), timeout) ? recv(fd_.get(), bytes.data(), size, 0) : 0;
     bytes.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
     return bytes;
 }
@@ -88,9 +75,9 @@ std::string HttpClient::read_all(std::chrono::milliseconds timeout) const {
 
 bool HttpClient::is_closed_within(std::chrono::milliseconds timeout) const {
     const auto end = Clock::now() + timeout;
-    while (readable_within(fd_, until(end))) {
+    while (readable_within(fd_.get(), until(end))) {
         char bytes[4096];
-        if (recv(fd_, bytes, sizeof bytes, 0) <= 0) {
+        if (recv(fd_.get(), bytes, sizeof bytes, 0) <= 0) {
             return true;
         }
     }

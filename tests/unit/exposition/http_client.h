@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "loop/unique_fd.h"
+
 namespace plimsoll::testing {
 
 using namespace std::chrono_literals;
@@ -23,9 +25,6 @@ class HttpClient {
   public:
     /// Connects to 127.0.0.1. A small receive buffer makes a slow reader feel slow to the server.
     explicit HttpClient(std::uint16_t port, int receive_buffer = 0);
-    ~HttpClient();
-    HttpClient(HttpClient&& other) noexcept;
-    HttpClient& operator=(HttpClient&& other) noexcept;
 
     /// False when the server has hung up.
     bool send(std::string_view bytes) const;
@@ -40,7 +39,7 @@ class HttpClient {
     bool is_closed_within(std::chrono::milliseconds timeout) const;
 
   private:
-    int fd_;
+    UniqueFd fd_;
 };
 
 Reply parse_reply(const std::string& raw);

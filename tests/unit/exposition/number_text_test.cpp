@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exposition/number_text.h"
 
+#include <bit>
 #include <catch2/catch.hpp>
 #include <charconv>
 #include <cmath>
@@ -57,7 +58,7 @@ TEST_CASE("A double is the shortest text that reads back as itself") {
     CHECK(real(-0.0) == "0");
     std::mt19937_64 random(42);
     for (int i = 0; i < 10'000; ++i) {
-        const double value = std::bit_cast<double>(random());
+        const auto value = std::bit_cast<double>(random());
         if (std::isfinite(value)) {
             const std::string text = real(value);
             double back = 0;

@@ -2,14 +2,47 @@
 #include "page_parser.h"
 
 #include <algorithm>
-#include <regex>
 #include <stdexcept>
 
 namespace plimsoll::testing {
 namespace {
 
-bool matches(const std::string& text, const char* pattern) {
-    return std::regex_match(text, std::regex(pattern));
+bool is_letter(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+
+bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+bool is_name(std::string_view text, bool colons) {
+    const auto fits = [&](char c) { return is_letter(c) || is_digit(c) || (colons && c == ':'); };
+    return !text.empty() && !is_digit(text[0]) && std::ranges::all_of(text, fits);
+}
+
+std::string_view take_digits(std::string_view& text) {
+    const std::size_t length = std::min(text.find_first_not_of("0123456789"), text.size());
+    const std::string_view digits = text.substr(0, length);
+    text.remove_prefix(length);
+    return digits;
+}
+
+/// NaN, +Inf, -Inf or -?digits[.digits][e(+|-)digits]
+bool is_number(std::string_view text) {
+    if (text == "NaN" || text == "+Inf" || text == "-Inf") {
+        return true;
+    }
+    text.remove_prefix(text.starts_with('-') ? 1 : 0);
+    bool valid = !take_digits(text).empty();
+    if (text.starts_with('.')) {
+        text.remove_prefix(1);
+        valid = valid && !take_digits(text).empty();
+    }
+    if (text.starts_with("e+") || text.starts_with("e-")) {
+        text.remove_prefix(2);
+        valid = valid && !take_digits(text).empty();
+    }
+    return valid && text.empty();
 }
 
 std::string unescape(std::string_view text, bool quotes) {
@@ -106,7 +139,7 @@ void PageParser::line(std::string_view text) {
 }
 
 ParsedFamily& PageParser::family(const std::string& name) {
-    if (!matches(name, "[a-zA-Z_:][a-zA-Z0-9_:]*")) {
+    if (!is_name(name, true)) {
         refuse("bad family name");
     }
     if (families_.empty() || families_.back().name != name) {
@@ -122,18 +155,19 @@ ParsedFamily& PageParser::family(const std::string& name) {
 }
 
 void PageParser::comment(std::string_view text) {
-    std::smatch parts;
-    const std::string line(text);
-    if (!std::regex_match(line, parts, std::regex("# (HELP|TYPE|UNIT) ([^ ]+) (.*)"))) {
+    const std::size_t name_end = text.find(' ', 7);
+    const std::string kind(text.size() > 7 ? text.substr(2, 4) : "");
+    if (!text.starts_with("# ") || text[6] != ' ' || name_end == std::string_view::npos ||
+        (kind != "HELP" && kind != "TYPE" && kind != "UNIT")) {
         refuse("unknown comment");
     }
-    ParsedFamily& target = family(parts[2]);
-    const std::string kind = parts[1];
+    ParsedFamily& target = family(std::string(text.substr(7, name_end - 7)));
+    const std::string_view rest = text.substr(name_end + 1);
     std::string& field = kind == "HELP" ? target.help : kind == "TYPE" ? target.type : target.unit;
     if (!field.empty() || (kind == "UNIT" && !openmetrics_)) {
         refuse(kind + " twice or not allowed");
     }
-    field = kind == "HELP" ? unescape(parts[3].str(), openmetrics_) : parts[3].str();
+    field = kind == "HELP" ? unescape(rest, openmetrics_) : std::string(rest);
     if (kind == "TYPE" && !suffixes(openmetrics_).contains(field)) {
         refuse("unknown type");
     }
@@ -163,7 +197,7 @@ std::map<std::string, std::string> PageParser::labels(std::string_view& rest) {
         while (end < rest.size() && rest[end] != '"') {
             end += rest[end] == '\\' ? 2 : 1;
         }
-        if (end >= rest.size() || !matches(name, "[a-zA-Z_][a-zA-Z0-9_]*")) {
+        if (end >= rest.size() || !is_name(name, false)) {
             refuse("bad label");
         }
         if (!found.emplace(name, unescape(rest.substr(equals + 2, end - equals - 2), true)).second) {
@@ -192,7 +226,7 @@ void PageParser::sample(std::string_view text) {
         refuse("no value");
     }
     parsed.value = rest.substr(1);
-    if (!matches(parsed.value, R"(NaN|[+-]Inf|-?[0-9]+(\.[0-9]+)?(e[+-][0-9]+)?)")) {
+    if (!is_number(parsed.value)) {
         refuse("bad value " + parsed.value);
     }
     if (!belongs(parsed.name)) {

@@ -94,18 +94,18 @@ TEST_CASE("OpenMetrics gives the unit where the name ends in it, text 0.0.4 neve
     CHECK(page(snapshot, TextFormat::openmetrics).find("# UNIT container_memory_bytes bytes\n") !=
           std::string::npos);
     CHECK(page(snapshot, TextFormat::prometheus).find("UNIT") == std::string::npos);
-    constexpr MetricSpec other{"container_memory_max", MetricType::gauge, "bytes", "", "Limit.", "test"};
-    CHECK(page(snapshot_of(other, Number::count(1)), TextFormat::openmetrics).find("UNIT") ==
+    constexpr MetricSpec kOther{"container_memory_max", MetricType::gauge, "bytes", "", "Limit.", "test"};
+    CHECK(page(snapshot_of(kOther, Number::count(1)), TextFormat::openmetrics).find("UNIT") ==
           std::string::npos);
 }
 
 TEST_CASE("HELP is escaped as each format demands") {
-    constexpr MetricSpec spec{"m", MetricType::gauge, "", "", "a \"b\" \\ c\nd", "test"};
-    const Snapshot snapshot = snapshot_of(spec, Number::count(1));
+    constexpr MetricSpec kSpec{"m", MetricType::gauge, "", "", "a \"b\" \\ c\nd", "test"};
+    const Snapshot snapshot = snapshot_of(kSpec, Number::count(1));
     CHECK(page(snapshot, TextFormat::prometheus).starts_with("# HELP m a \"b\" \\\\ c\\nd\n"));
     CHECK(page(snapshot, TextFormat::openmetrics).starts_with("# HELP m a \\\"b\\\" \\\\ c\\nd\n"));
-    CHECK(PageParser::parse(page(snapshot, TextFormat::prometheus), false).at(0).help == spec.help);
-    CHECK(PageParser::parse(page(snapshot, TextFormat::openmetrics), true).at(0).help == spec.help);
+    CHECK(PageParser::parse(page(snapshot, TextFormat::prometheus), false).at(0).help == kSpec.help);
+    CHECK(PageParser::parse(page(snapshot, TextFormat::openmetrics), true).at(0).help == kSpec.help);
 }
 
 TEST_CASE("A family that occurs twice is noticed, also between the containers' and the agent's own") {
@@ -123,8 +123,8 @@ TEST_CASE("A series without any label has no braces, a bucket has le all the sam
     CHECK(page(snapshot, TextFormat::prometheus).ends_with("\ncontainer_things_total 3\n"));
     snapshot.families[0].samples[0].fragment = R"(kind="x")";
     CHECK(page(snapshot, TextFormat::prometheus).ends_with("\ncontainer_things_total{kind=\"x\"} 3\n"));
-    constexpr MetricSpec histogram{"h_seconds", MetricType::histogram, "seconds", "", "", "test"};
-    snapshot.families[0].spec = &histogram;
+    constexpr MetricSpec kHistogram{"h_seconds", MetricType::histogram, "seconds", "", "", "test"};
+    snapshot.families[0].spec = &kHistogram;
     snapshot.families[0].samples[0].fragment = "";
     snapshot.histograms.emplace_back();
     CHECK(page(snapshot, TextFormat::prometheus).find("h_seconds_bucket{le=\"1e-06\"} 0\n") !=

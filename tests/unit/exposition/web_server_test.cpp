@@ -13,7 +13,16 @@
 namespace plimsoll {
 namespace {
 
-using namespace testing;
+using testing::FakeSource;
+using testing::get;
+using testing::golden_openmetrics;
+using testing::golden_text;
+using testing::HttpClient;
+using testing::parse_reply;
+using testing::Reply;
+using testing::request;
+using testing::TestServer;
+using namespace std::chrono_literals;
 
 std::string gunzip(const std::string& compressed, std::size_t size) {
     std::string out(size, '\0');
@@ -145,11 +154,11 @@ TEST_CASE("What is no request for us is refused and the next one is answered") {
     const TestServer server;
     const std::vector<std::string> refused{
         "GET /metrics\r\n\r\n",
-        std::string("\0\1\2\377\r\n\r\n", 8),
+        std::string(4, '\0') + "\r\n\r\n",
         "FOO /metrics HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET /metrics HTTP/9.9\r\nHost: a\r\n\r\n",
         "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-        "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+        "\x16\x03\x01\x02\xff\x01\xfc\x03\x03\r\n\r\n",
         "GET /metrics HTTP/1.1\r\nHost: " + std::string(100'000, 'a') + "\r\n\r\n",
         "GET /" + std::string(100'000, 'a') + " HTTP/1.1\r\n\r\n",
         "GET /metrics HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello",

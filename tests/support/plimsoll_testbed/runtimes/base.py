@@ -55,8 +55,8 @@ class Runtime:
         self.dir = workdir()
         self.containers = []
         self._parents = [Cgroup(parent).expect() for parent in self.PARENTS]
-        self._undo = defer(self.close)
         self.start_daemon()
+        self._undo = defer(self.close)  # newer than its daemons' undo steps, so it runs before them
 
     def run(self, name, argv, mounts=(), cpus=None, cpuset=None, memory=None, labels=None, **extra):
         """Starts a detached container.
@@ -87,13 +87,17 @@ class Runtime:
     def close(self):
         """Removes all containers, then ends the daemon; safe to call twice."""
         self._undo.cancel()
-        try:
-            for container in list(self.containers):
+        problems = []
+        for container in list(self.containers):
+            try:
                 self.remove(container)
-        finally:
-            self.stop_daemon()
-            for parent in self._parents:
-                parent.forget_parents()
+            except Exception as error:  # the next one must have its turn
+                problems.append(error)
+        self.stop_daemon()
+        for parent in self._parents:
+            parent.forget_parents()
+        if problems:
+            raise problems[0]
 
     def __enter__(self):
         return self

@@ -45,7 +45,7 @@ class ContainerdRuntime(Runtime):
 
     def _start(self, name, argv, mounts, cpus, cpuset, memory, labels, cgroup=None):
         """cgroup: the path; default is containerd's /NAMESPACE/NAME. A cpuset is given by taskset: ctr has none."""
-        arguments = ["run", "-d", "--pid-file", "%s/%s.pid" % (self.dir, name)]
+        arguments = ["run", "-d", "--pid-file", "%s/%s.pid" % (self.dir, name), "--runc-root", self.dir + "/runc"]
         for flag, value in (("--cpus", cpus), ("--memory-limit", memory), ("--cgroup", cgroup)):
             arguments += [flag, str(value)] if value else []
         for key, value in labels.items():

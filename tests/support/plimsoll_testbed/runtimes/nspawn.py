@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""systemd-nspawn: one process, or a booted systemd. Below a cgroup named like the one that its service would give it."""
+"""systemd-nspawn: one process, or a booted systemd, in a cgroup named like the one that its service would give it.
+
+The container's cgroup is the service's: it holds nspawn itself, which waits in poll, and /payload with the container's
+processes in the v2 and the name=systemd hierarchy.
+"""
 
 import os
 import signal
@@ -19,7 +23,7 @@ class NspawnRuntime(Runtime):
     PARENTS = ("/machine.slice",)
 
     def boot(self, name, **options):
-        """A container whose init is systemd; its services are cgroups below cgroup_path + /system.slice, in v2 only."""
+        """A container whose init is systemd; its services are cgroups below cgroup_path + /payload/system.slice."""
         container = self.run(name, ["--boot"], rootfs=systemd_root(), **options)
         container.booted = True
         wait_until(lambda: container.exec(["systemctl", "is-system-running"], check=False).stdout.strip()
@@ -46,15 +50,14 @@ class NspawnRuntime(Runtime):
             supervisor = subprocess.Popen(
                 ["sh", "-c", _ENTER, "sh"] + [d + "/cgroup.procs" for d in service.directories.values()]
                 + ["--", "setpriv", "--pdeathsig", "TERM", "--", *command],
-                stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
         undo = defer(lambda: end_process(supervisor.pid))
         wait_until(lambda: supervisor.poll() is not None or _leader(supervisor.pid), 30, "start of %s" % name)
         if supervisor.poll() is not None:
             with open(log, encoding="utf-8", errors="replace") as text:
                 raise CommandError("systemd-nspawn %s: exit %d\n%s" % (name, supervisor.returncode, text.read()))
-        # The init of a booted one moves on to init.scope: the payload is the container.
-        container = Container(self, name, name, _leader(supervisor.pid), service.path + "/payload")
-        container.service, container.supervisor, container.undo = service, supervisor, undo
+        container = Container(self, name, name, _leader(supervisor.pid), service.path)
+        container.cgroup, container.supervisor, container.undo = service, supervisor, undo
         container.booted = False
         return container
 
@@ -68,7 +71,6 @@ class NspawnRuntime(Runtime):
     def _remove(self, container):
         container.undo.run()
         container.supervisor.wait(30)
-        container.service.remove()
 
 
 def _leader(supervisor):

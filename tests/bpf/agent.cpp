@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent.h"
+
+#include <bpf/bpf.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "core/clock.h"
+#include "core/ledger.h"
+
+namespace plimsoll::bpf_test {
+
+namespace {
+
+constexpr std::uint64_t kHour = 3'600'000'000'000;
+
+template <typename T>
+T value_or_throw(Result<T> result) {
+    if (!result) {
+        throw std::runtime_error(result.error().message);
+    }
+    if constexpr (!std::is_void_v<T>) {
+        return std::move(*result);
+    }
+}
+
+Config::Containers configuration(const CgroupTree& tree) {
+    Config::Containers containers;
+    containers.discover.clear();
+    containers.cgroups.push_back({tree.containers(), std::nullopt});
+    return containers;
+}
+
+}  // namespace
+
+const Sample* Reading::find(const Cgroup& cgroup, std::string_view family, std::string_view label) const {
+    const auto path = std::ranges::find(paths, cgroup.path);
+    for (const auto& candidate : snapshot.families) {
+        if (path == paths.end() || candidate.spec->name != family) {
+            continue;
+        }
+        for (const auto& sample : candidate.samples) {
+            if (sample.container == path - paths.begin() && sample.fragment == label) {
+                return &sample;
+            }
+        }
+    }
+    return nullptr;
+}
+
+std::uint64_t Reading::value(const Cgroup& cgroup, std::string_view family, std::string_view label) const {
+    const Sample* sample = find(cgroup, family, label);
+    return sample == nullptr ? 0 : sample->value.integer;
+}
+
+std::uint64_t Reading::state_ns(const Cgroup& cgroup, std::string_view state) const {
+    return value(cgroup, "container_thread_seconds_total", "state=\"" + std::string(state) + "\"");
+}
+
+std::uint64_t Reading::in_state(const Cgroup& cgroup, std::string_view state) const {
+    return value(cgroup, "container_thread_states", "state=\"" + std::string(state) + "\"");
+}
+
+std::uint64_t Reading::lifetime_ns(const Cgroup& cgroup) const {
+    return value(cgroup, "container_thread_lifetime_seconds_total");
+}
+
+std::uint64_t Reading::sum_ns(const Cgroup& cgroup) const {
+    std::uint64_t sum = 0;
+    for (const auto state : kStateNames) {
+        sum += state_ns(cgroup, state);
+    }
+    return sum;
+}
+
+const HistogramValue* Reading::histogram(const Cgroup& cgroup, std::string_view family) const {
+    const Sample* sample = find(cgroup, family, "");
+    return sample == nullptr ? nullptr : &snapshot.histograms.at(sample->histogram);
+}
+
+std::string Reading::states(const Cgroup& cgroup) const {
+    std::string text = cgroup.path + ": " + std::to_string(threads(cgroup)) + " threads";
+    for (const auto state : kStateNames) {
+        if (state_ns(cgroup, state) != 0 || in_state(cgroup, state) != 0) {
+            text += ", " + std::string(state) + " " + std::to_string(in_state(cgroup, state)) + " (" +
+                    std::to_string(state_ns(cgroup, state)) + " ns)";
+        }
+    }
+    return text;
+}
+
+Agent::Agent(const CgroupTree& tree, Options options) : selector_(configuration(tree)) {
+    types = std::make_unique<KernelTypes>(value_or_throw(KernelTypes::load()));
+    const Registry::Limits limits{64, options.provisional, kHour};
+    ScopeOptions scope_options;
+    scope_options.slots = Registry::slots_needed(limits);
+    scope_options.provisional = limits.provisional;
+    scope_options.channel = options.channel;
+    scope = value_or_throw(Scope::start(scope_options, *types));
+    registry = std::make_unique<Registry>(*scope, limits, callbacks());
+    watcher = std::make_unique<Watcher>(*registry, *scope, tree.layout());
+    for (auto& probe : make_probes()) {
+        if (probe->name() != "ledger" || options.ledger) {
+            value_or_throw(probe->start({*scope, *types}));
+            probes.push_back(std::move(probe));
+        }
+    }
+    channel_ = value_or_throw(scope->open_events([this](std::span<const std::byte> record) { on_record(record); }));
+    value_or_throw(watcher->seed(boot_time_ns()));
+    drain();
+    registry->visited();
+    value_or_throw(scope->visit_tasks());
+    value_or_throw(scope->visit_tasks());
+}
+
+Registry::Callbacks Agent::callbacks() {
+    return {.select = [this](const std::string& path) { return selector_.select(path); },
+            .render = [](const Container&) { return RenderedLabels{}; },
+            .fold =
+                [this](std::uint32_t slot, Handle heir) {
+                    for (const auto& probe : probes) {
+                        probe->fold(slot, heir);
+                    }
+                },
+            .forget =
+                [this](Handle handle) {
+                    for (const auto& probe : probes) {
+                        probe->forget(handle);
+                    }
+                }};
+}
+
+void Agent::on_record(std::span<const std::byte> record) {
+    const auto header = event_counts.accept(record);
+    if (!header || deaf_) {
+        return;
+    }
+    Event event{*header, {}};
+    if (header->kind == EVENT_cgroup_birth || header->kind == EVENT_cgroup_death) {
+        cgroup_event cgroup{};
+        std::memcpy(&cgroup, record.data(), std::min(record.size(), sizeof(cgroup)));
+        header->kind == EVENT_cgroup_birth ? watcher->on_birth(cgroup, boot_time_ns())
+                                           : watcher->on_death(cgroup, boot_time_ns());
+    } else if (header->kind == EVENT_moved) {
+        moved_ = true;
+    } else {
+        std::memcpy(&event.process, record.data(), sizeof(event.process));
+    }
+    events.push_back(event);
+}
+
+void Agent::settle(std::uint64_t later_ns) {
+    drain();
+    registry->tick(boot_time_ns() + later_ns);
+    if (moved_ || registry->needs_visit()) {
+        moved_ = false;
+        registry->visited();
+        value_or_throw(scope->visit_tasks());
+    }
+}
+
+Reading Agent::read() {
+    settle();
+    Reading reading;
+    std::vector<SampledContainer> containers;
+    for (const auto* watched : registry->shown()) {
+        containers.push_back({static_cast<std::uint32_t>(containers.size()), watched->handle, watched->slots});
+        reading.paths.push_back(watched->container.cgroup);
+    }
+    SampleWriter writer(reading.snapshot);
+    reading.now_ns = boot_time_ns();
+    for (const auto& probe : probes) {
+        probe->sample({reading.now_ns, containers}, writer);
+    }
+    return reading;
+}
+
+void Agent::resync() {
+    value_or_throw(watcher->begin_resync(boot_time_ns()));
+    drain();
+    watcher->finish_resync(boot_time_ns());
+}
+
+std::size_t Agent::count(plimsoll_event_kind kind, const Cgroup& cgroup) const {
+    return static_cast<std::size_t>(std::ranges::count_if(events, [&](const Event& event) {
+        return event.header.kind == static_cast<std::uint32_t>(kind) && event.header.cgroup_id == cgroup.id;
+    }));
+}
+
+std::vector<std::uint32_t> Agent::program_ids() const {
+    std::vector<std::uint32_t> ids;
+    std::vector<bpf_object*> objects{scope->object()};
+    for (const auto& probe : probes) {
+        objects.push_back(probe->object());
+    }
+    for (auto* object : objects) {
+        bpf_program* program = nullptr;
+        bpf_object__for_each_program(program, object) {
+            bpf_prog_info info{};
+            __u32 size = sizeof(info);
+            const int fd = bpf_program__fd(program);
+            if (fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &size) == 0) {
+                ids.push_back(info.id);
+            }
+        }
+    }
+    return ids;
+}
+
+}  // namespace plimsoll::bpf_test

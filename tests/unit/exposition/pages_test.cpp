@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exposition/pages.h"
+
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <thread>
+
+#include "sample_snapshot.h"
+
+namespace plimsoll {
+namespace {
+
+std::shared_ptr<const Snapshot> fresh() {
+    return std::make_shared<const Snapshot>(testing::sample_snapshot());
+}
+
+}  // namespace
+
+TEST_CASE("Scrapes of one snapshot share a page, per format and encoding") {
+    Pages pages;
+    const auto snapshot = fresh();
+    const auto text = pages.page(snapshot, TextFormat::prometheus, false);
+    CHECK(text->body() == testing::golden_text());
+    CHECK(pages.page(snapshot, TextFormat::prometheus, false) == text);
+    const auto open = pages.page(snapshot, TextFormat::openmetrics, false);
+    CHECK(open->body() == testing::golden_openmetrics());
+    const auto packed = pages.page(snapshot, TextFormat::prometheus, true);
+    CHECK(packed->body() != text->body());
+    CHECK(packed->text.body == text->text.body);
+}
+
+TEST_CASE("Another snapshot has another page, and a page lives as long as its readers") {
+    Pages pages;
+    const auto first = pages.page(fresh(), TextFormat::prometheus, false);
+    const auto empty = pages.page(std::make_shared<const Snapshot>(), TextFormat::openmetrics, false);
+    CHECK(empty->body() == "# EOF\n");
+    CHECK(pages.page(fresh(), TextFormat::prometheus, false) != first);
+    CHECK(first->body() == testing::golden_text());
+}
+
+TEST_CASE("One scrape at a time always uses the same buffer") {
+    Pages pages;
+    const Page* first = pages.page(fresh(), TextFormat::prometheus, false).get();
+    for (int i = 0; i < 5; ++i) {
+        CHECK(pages.page(fresh(), TextFormat::prometheus, false).get() == first);
+    }
+}
+
+TEST_CASE("Threads that scrape several snapshots in several formats get the right page each") {
+    Pages pages;
+    std::atomic<int> wrong{0};
+    std::vector<std::thread> threads;
+    const auto shared = fresh();
+    for (int i = 0; i < 6; ++i) {
+        threads.emplace_back([&, i] {
+            for (int k = 0; k < 100; ++k) {
+                const bool open = (i + k) % 2 == 0;
+                const auto page =
+                    pages.page(k % 3 == 0 ? fresh() : shared,
+                               open ? TextFormat::openmetrics : TextFormat::prometheus, k % 5 == 0);
+                wrong += page->text.body == (open ? testing::golden_openmetrics() : testing::golden_text())
+                             ? 0
+                             : 1;
+            }
+        });
+    }
+    for (std::thread& thread : threads) {
+        thread.join();
+    }
+    CHECK(wrong == 0);
+}
+
+}  // namespace plimsoll
