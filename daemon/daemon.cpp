@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon.h"
 
-#include <bpf/bpf.h>
 #include <spdlog/spdlog.h>
 #include <systemd/sd-daemon.h>
 
@@ -11,6 +10,7 @@
 #include "containers/hierarchy_number.h"
 #include "core/clock.h"
 #include "exposition/labels.h"
+#include "kernel/programs.h"
 
 namespace plimsoll {
 
@@ -107,7 +107,7 @@ Result<void> Daemon::start_kernel_side() {
         options.hierarchy_id = *number;
     }
     if (config_.self_bpf_stats) {
-        bpf_stats_ = UniqueFd(bpf_enable_stats(BPF_STATS_RUN_TIME));
+        program_stats_ = enable_program_stats();
     }
     auto scope = Scope::start(options, *types_);
     if (!scope) {

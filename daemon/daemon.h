@@ -55,7 +55,7 @@ class Daemon {
     std::shared_ptr<const Snapshot> take_snapshot();
     void write_info(SampleWriter& writer, const std::vector<const Watched*>& shown) const;
     void update_self_metrics();
-    void update_program_metrics(bpf_object* object);
+    void update_program_metrics(const bpf_object* object);
     void publish_status();
 
     Config config_;
@@ -65,7 +65,7 @@ class Daemon {
     SelfMetrics self_;
     std::unique_ptr<EventLoop> loop_;
     std::unique_ptr<SnapshotExchange> exchange_;
-    UniqueFd bpf_stats_;
+    UniqueFd program_stats_;
     std::unique_ptr<KernelTypes> types_;
     std::unique_ptr<Scope> scope_;
     struct RunningProbe {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Options and subcommands. Exit codes: 0 fine, 1 cannot do it here, 2 usage or configuration.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -11,6 +12,7 @@
 #include "config/load.h"
 #include "config/names.h"
 #include "daemon.h"
+#include "exposition/listen_address.h"
 #include "kernel/features.h"
 #include "list_command.h"
 #include "log.h"
@@ -31,6 +33,21 @@ struct Options {
     std::string log_level;
     std::string format = "table";
 };
+
+/// In place of a closed standard stream the next descriptor that is opened would get what is written to that stream.
+/// Writing to the stand-in of the standard output fails, so that a lost answer is noticed.
+void hold_standard_streams() {
+    for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+        if (fcntl(fd, F_GETFD) < 0) {
+            (void)open("/dev/null", fd == STDOUT_FILENO ? O_RDONLY : O_RDWR);   // takes the lowest free number: fd
+        }
+    }
+}
+
+std::string listen_problem(const std::string& address) {
+    const auto parsed = plimsoll::parse_listen_address(address);
+    return parsed ? std::string() : parsed.error().message;
+}
 
 /// The configuration that the options ask for; nothing after the problems have been printed.
 std::optional<Config> read_config(const Options& options) {
@@ -109,7 +126,7 @@ int dispatch(CLI::App& app, const Options& options) {
     return kFine;
 }
 
-int run(int argc, char** argv) {
+int parse_and_dispatch(int argc, char** argv) {
     Options options;
     CLI::App app("Plimsoll accounts for every second of every thread of the containers on this host and serves the "
                  "result on /metrics.");
@@ -125,6 +142,7 @@ int run(int argc, char** argv) {
     add_config_option(daemon, options);
     daemon->add_option("--web.listen-address", options.listen, "Address to listen on, instead of web.listen; repeatable")
         ->type_name("ADDR")
+        ->check(listen_problem)
         ->allow_extra_args(false);
     std::vector<std::string> levels;
     for (const auto level : plimsoll::kLogLevels) {
@@ -145,6 +163,16 @@ int run(int argc, char** argv) {
         return app.exit(error) == 0 ? kFine : kUsage;
     }
     return dispatch(app, options);
+}
+
+int run(int argc, char** argv) {
+    hold_standard_streams();
+    const int code = parse_and_dispatch(argc, argv);
+    if (!std::cout.flush()) {
+        std::cerr << "plimsoll: the output could not be written\n";
+        return kCannot;
+    }
+    return code;
 }
 
 }  // namespace

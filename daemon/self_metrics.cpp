@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cassert>
 #include <filesystem>
@@ -109,6 +110,18 @@ void SelfMetrics::set(std::string_view name, double value, const Labels& labels)
         return;
     }
     assert(false && "a family that is not in the catalogue");
+}
+
+std::vector<prometheus::MetricFamily> SelfMetrics::collect() const {
+    auto families = registry_.Collect();
+    const auto place = [](const prometheus::MetricFamily& family) {
+        return std::ranges::find(kCatalogue, std::string_view(family.name), &MetricSpec::name) - kCatalogue.begin();
+    };
+    std::ranges::sort(families, {}, place);
+    for (auto& family : families) {
+        std::ranges::sort(family.metric, [](const auto& left, const auto& right) { return left.label < right.label; });
+    }
+    return families;
 }
 
 void SelfMetrics::update_process() {

@@ -27,7 +27,8 @@ class SelfMetrics {
 
     /// The process's own CPU time, memory, descriptors and start time, from /proc/self.
     void update_process();
-    [[nodiscard]] std::vector<prometheus::MetricFamily> collect() const { return registry_.Collect(); }
+    /// In the order of the catalogue, the series of a family by their labels: the same on every page.
+    [[nodiscard]] std::vector<prometheus::MetricFamily> collect() const;
 
   private:
     prometheus::Registry registry_;

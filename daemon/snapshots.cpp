@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The part of the daemon that turns what is known into a snapshot.
-#include <bpf/bpf.h>
-
 #include "core/clock.h"
 #include "daemon.h"
+#include "kernel/programs.h"
 
 namespace plimsoll {
 
@@ -92,20 +91,13 @@ void Daemon::update_self_metrics() {
     self_.update_process();
 }
 
-void Daemon::update_program_metrics(bpf_object* object) {
-    bpf_program* program = nullptr;
-    bpf_object__for_each_program(program, object) {
-        const int fd = bpf_program__fd(program);
-        bpf_prog_info info{};
-        __u32 size = sizeof(info);
-        if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size) != 0) {
-            continue;
-        }
-        const SelfMetrics::Labels labels{{"program", bpf_program__name(program)}};
-        self_.set("plimsoll_program_misses_total", static_cast<double>(info.recursion_misses), labels);
-        if (bpf_stats_) {
-            self_.set("plimsoll_program_runs_total", static_cast<double>(info.run_cnt), labels);
-            self_.set("plimsoll_program_run_seconds_total", static_cast<double>(info.run_time_ns) / 1e9, labels);
+void Daemon::update_program_metrics(const bpf_object* object) {
+    for (const auto& program : program_stats(object)) {
+        const SelfMetrics::Labels labels{{"program", program.name}};
+        self_.set("plimsoll_program_misses_total", static_cast<double>(program.misses), labels);
+        if (program_stats_) {
+            self_.set("plimsoll_program_runs_total", static_cast<double>(program.runs), labels);
+            self_.set("plimsoll_program_run_seconds_total", static_cast<double>(program.run_ns) / 1e9, labels);
         }
     }
 }

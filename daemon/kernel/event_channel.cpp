@@ -3,7 +3,12 @@
 
 #include <linux/perf_event.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstring>
+
+#include "core/clock.h"
+#include "shared/events.h"
 
 namespace plimsoll {
 
@@ -37,14 +42,14 @@ Result<std::unique_ptr<EventChannel>> EventChannel::open_perf(int map_fd, Receiv
     attributes.watermark = 1;
     attributes.wakeup_watermark = kPerfWatermark;
     const auto on_event = [](void* context, int, perf_event_header* event) {
-        const auto* self = static_cast<EventChannel*>(context);
+        auto* self = static_cast<EventChannel*>(context);
         const auto* bytes = reinterpret_cast<const std::byte*>(event);
         // PERF_RECORD_LOST is ignored: the program that could not write has counted it already.
         if (event->type == PERF_RECORD_SAMPLE && event->size >= sizeof(*event) + 4) {
             std::uint32_t size = 0;
             std::memcpy(&size, bytes + sizeof(*event), sizeof(size));
             if (size <= event->size - sizeof(*event) - 4) {
-                self->receiver_({bytes + sizeof(*event) + 4, size});
+                self->keep({bytes + sizeof(*event) + 4, size});
             }
         }
         return LIBBPF_PERF_EVENT_CONT;
@@ -64,8 +69,30 @@ void EventChannel::drain() {
     if (ring_) {
         ring_buffer__consume(ring_.get());
     } else {
-        perf_buffer__consume(perf_.get());
+        drain_perf();
     }
+}
+
+void EventChannel::keep(std::span<const std::byte> record) {
+    event_header header{};   // of a malformed record: before all others, since the receiver only counts it
+    if (record.size() >= sizeof(header)) {
+        std::memcpy(&header, record.data(), sizeof(header));
+    }
+    kept_.push_back({header.ts_ns, {record.begin(), record.end()}});
+}
+
+/// Each CPU has a buffer, and they are read one after another: a cgroup's death on one must not be heard before its
+/// birth on another. So records wait for those that happened before them, and the newest for the next time, because a
+/// buffer that has been read already may have got an older one since.
+void EventChannel::drain_perf() {
+    const std::uint64_t complete_ns = boot_time_ns();
+    perf_buffer__consume(perf_.get());
+    std::ranges::stable_sort(kept_, {}, &Kept::ts_ns);
+    const auto end = std::ranges::upper_bound(kept_, complete_ns, {}, &Kept::ts_ns);
+    for (auto kept = kept_.begin(); kept != end; ++kept) {
+        receiver_(kept->record);
+    }
+    kept_.erase(kept_.begin(), end);
 }
 
 }  // namespace plimsoll

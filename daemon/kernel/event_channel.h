@@ -6,9 +6,12 @@
 #include <bpf/libbpf.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
+#include <utility>
+#include <vector>
 
 #include "config/config.h"
 #include "core/error.h"
@@ -27,12 +30,18 @@ class EventChannel {
 
     /// Readable when the kernel side has passed its watermark.
     [[nodiscard]] int fd() const;
-    /// Delivers everything that is waiting.
+    /// Delivers what happened before this call, in the order in which it happened.
     void drain();
 
   private:
     explicit EventChannel(Receiver receiver) : receiver_(std::move(receiver)) {}
+    void keep(std::span<const std::byte> record);
+    void drain_perf();
 
+    struct Kept {
+        std::uint64_t ts_ns;
+        std::vector<std::byte> record;
+    };
     struct RingDeleter {
         void operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
     };
@@ -40,6 +49,7 @@ class EventChannel {
         void operator()(perf_buffer* perf) const { perf_buffer__free(perf); }
     };
     Receiver receiver_;
+    std::vector<Kept> kept_;   ///< perf buffers only
     std::unique_ptr<ring_buffer, RingDeleter> ring_;
     std::unique_ptr<perf_buffer, PerfDeleter> perf_;
 };

@@ -6,6 +6,7 @@
 #include <array>
 #include <unordered_map>
 
+#include "kernel/programs.h"
 #include "ledger.skel.h"
 #include "probes/probe.h"
 

@@ -11,15 +11,4 @@ std::vector<std::unique_ptr<Probe>> make_probes() {
     return probes;
 }
 
-std::vector<std::string> program_sections(const bpf_object* object) {
-    std::vector<std::string> sections;
-    bpf_program* program = nullptr;
-    bpf_object__for_each_program(program, object) {
-        if (bpf_program__autoload(program)) {
-            sections.emplace_back(bpf_program__section_name(program));
-        }
-    }
-    return sections;
-}
-
 }  // namespace plimsoll

@@ -4,8 +4,6 @@
 // HTTP. All calls come from the loop thread.
 #pragma once
 
-#include <bpf/libbpf.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -73,9 +71,6 @@ class Probe {
     /// A check of its own numbers, in seconds; 0 when there is nothing to check.
     [[nodiscard]] virtual double residual_seconds() const { return 0; }
 };
-
-/// Section names of the programs of an object that would be loaded.
-std::vector<std::string> program_sections(const bpf_object* object);
 
 #define PLIMSOLL_PROBE(name) std::unique_ptr<Probe> make_##name##_probe();
 #include "probes/list.inc"

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "kernel/mapped_array.h"
+#include "kernel/programs.h"
 #include "probes/probe.h"
 #include "process.skel.h"
 #include "shared/process.h"

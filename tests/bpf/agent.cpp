@@ -28,7 +28,8 @@ T value_or_throw(Result<T> result) {
 Config::Containers configuration(const CgroupTree& tree) {
     Config::Containers containers;
     containers.discover.clear();
-    containers.cgroups.push_back({tree.containers(), std::nullopt});
+    containers.cgroups.push_back({tree.root() + "/c*", std::nullopt});
+    containers.cgroups.push_back({tree.root() + "/domain/c*", std::nullopt});
     return containers;
 }
 
@@ -100,6 +101,9 @@ Agent::Agent(const CgroupTree& tree, Options options) : selector_(configuration(
     scope = value_or_throw(Scope::start(scope_options, *types));
     registry = std::make_unique<Registry>(*scope, limits, callbacks());
     watcher = std::make_unique<Watcher>(*registry, *scope, tree.layout());
+    if (options.before_probes) {
+        options.before_probes();
+    }
     for (auto& probe : make_probes()) {
         if (probe->name() != "ledger" || options.ledger) {
             value_or_throw(probe->start({*scope, *types}));

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The agent without its outside: kernel side, registry, watcher and probes, wired as the daemon does it, driven step by
-// step by a test. Containers are the cgroups that CgroupTree::containers() selects.
+// step by a test. Containers are the cgroups below the test's own whose names begin with 'c'.
 #pragma once
 
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -56,6 +57,7 @@ class Agent {
         EventChannelKind channel = EventChannelKind::automatic;
         bool ledger = true;
         std::uint32_t provisional = 128;
+        std::function<void()> before_probes = {};   ///< called when newborn cgroups have slots, but no probe runs yet
     };
     explicit Agent(const CgroupTree& tree) : Agent(tree, Options()) {}
     Agent(const CgroupTree& tree, Options options);

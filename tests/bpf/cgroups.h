@@ -26,7 +26,7 @@ class CgroupTree {
     CgroupTree& operator=(const CgroupTree&) = delete;
     ~CgroupTree();
 
-    /// A new cgroup; `name` may have slashes. The configuration's glob `containers()` selects names like "c1".
+    /// A new cgroup; `name` may have slashes. Those whose name begins with 'c' are containers.
     Cgroup make(std::string_view name) const;
     /// rmdir; a cgroup is busy until the last of its threads is really gone, which is waited for.
     void remove(const Cgroup& cgroup) const;
@@ -37,7 +37,7 @@ class CgroupTree {
     static void write(const Cgroup& cgroup, const char* file, const std::string& text);
 
     [[nodiscard]] const CgroupLayout& layout() const { return layout_; }
-    [[nodiscard]] std::string containers() const { return root_ + "/c*"; }
+    [[nodiscard]] const std::string& root() const { return root_; }
 
   private:
     CgroupLayout layout_;

@@ -39,7 +39,7 @@ class Child {
 
     [[nodiscard]] pid_t pid() const { return pid_; }
     /// What the child told; 0 when it has ended.
-    [[nodiscard]] std::uint64_t hear() const;
+    std::uint64_t hear() const;
     void go(std::uint64_t value = 1) const;
     void kill() const;
     /// Reaps it; the status as of wait(2).

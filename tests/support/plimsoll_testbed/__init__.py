@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real containers, a real agent and a real Prometheus for end-to-end tests; everything is private and removed at exit."""
 
-from .agent import Agent, command, free_port
+from .agent import BINARY, Agent, command, free_port
 from .cgroup import Cgroup, cgroup_path, hierarchies
 from .cleanup import defer, workdir
 from .ledger import Measurement, measure, thread_seconds
 from .metrics import Families, ParseError, Sample, parse
 from .prometheus import Prometheus, promtool_check
+from .reading import Reading, cpu_seconds, outside, residual
+from .remote_shell import RemoteShell
 from .rootfs import Rootfs, systemd_root
 from .runtimes import (RUNTIMES, Container, ContainerdRuntime, DockerRuntime, LxcRuntime, NspawnRuntime,
                        PodmanRuntime, RuncRuntime)
@@ -14,9 +16,9 @@ from .shell import CommandError, run, wait_until
 from .workloads import Truth, Waiter, burner_argv, forker_argv
 
 __all__ = [
-    "Agent", "Cgroup", "CommandError", "Container", "ContainerdRuntime", "DockerRuntime", "Families",
+    "Agent", "BINARY", "Cgroup", "CommandError", "Container", "ContainerdRuntime", "DockerRuntime", "Families",
     "LxcRuntime", "Measurement", "NspawnRuntime", "ParseError", "PodmanRuntime", "Prometheus", "RUNTIMES",
-    "Rootfs", "RuncRuntime", "Sample", "Truth", "Waiter", "burner_argv", "cgroup_path", "command", "defer",
-    "forker_argv", "free_port", "hierarchies", "measure", "parse", "promtool_check", "run", "systemd_root",
-    "thread_seconds", "wait_until", "workdir",
+    "Reading", "RemoteShell", "Rootfs", "RuncRuntime", "Sample", "Truth", "Waiter", "burner_argv", "cgroup_path",
+    "command", "cpu_seconds", "defer", "forker_argv", "free_port", "hierarchies", "measure", "outside", "parse",
+    "promtool_check", "residual", "run", "systemd_root", "thread_seconds", "wait_until", "workdir",
 ]

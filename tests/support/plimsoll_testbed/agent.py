@@ -33,9 +33,11 @@ class Agent:
 
     config: keys of the configuration file, merged over the defaults below, or the text of a whole file.
     runtimes: their private storage is added to containers.roots, so that names and images are found.
+    wrapper: a command that becomes the program, e.g. ["setpriv", …] or ["sh", "-c", 'exec "$@" 2>&-', "sh"].
     """
 
-    def __init__(self, config=None, runtimes=(), binary=BINARY, arguments=(), env=None, ready=True, timeout=30):
+    def __init__(self, config=None, runtimes=(), binary=BINARY, arguments=(), env=None, ready=True, timeout=30,
+                 wrapper=()):
         self.port = free_port()
         self.dir = workdir()
         self.config_path = self.dir + "/plimsoll.yaml"
@@ -47,10 +49,13 @@ class Agent:
             _merge(settings, config or {})
             config = json.dumps(settings, indent=1)  # JSON is YAML
         self.write_config(config)
-        self.daemon = Daemon([binary, "daemon", "--config", self.config_path, *arguments], self.dir + "/agent.log",
-                             env=env)
+        self.daemon = Daemon([*wrapper, binary, "daemon", "--config", self.config_path, *arguments],
+                             self.dir + "/agent.log", env=env)
         if ready:
-            self.daemon.wait_ready(lambda: self._answers("/readyz"), timeout)
+            self.wait_ready(timeout)
+
+    def wait_ready(self, timeout=30):
+        self.daemon.wait_ready(lambda: self._answers("/readyz"), timeout)
 
     def write_config(self, text):
         with open(self.config_path, "w", encoding="utf-8") as file:

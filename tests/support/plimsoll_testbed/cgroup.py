@@ -3,6 +3,7 @@
 
 import os
 import signal
+import subprocess
 
 from .cleanup import defer
 from .shell import wait_until
@@ -80,6 +81,14 @@ class Cgroup:
     def add(self, pid):
         for directory in self.directories.values():
             _write(directory + "/cgroup.procs", pid)
+
+    def spawn(self, argv, **options):
+        """Starts a process in it, from its first instruction after exec; it dies with the tests at the latest."""
+        script = 'for file in $FILES; do echo $$ >"$file" || exit 1; done; exec "$@"'
+        files = " ".join(directory + "/cgroup.procs" for directory in self.directories.values())
+        options.setdefault("stdin", subprocess.DEVNULL)
+        return subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", "sh", "-c", script, "sh", *map(str, argv)],
+                                env={**os.environ, "FILES": files}, start_new_session=True, **options)
 
     def limit(self, cpus=None, cpuset=None, memory=None):
         """A quota in cores, a list of CPUs, a size in bytes; in v1 or v2 files, whichever there are."""
