@@ -18,9 +18,10 @@ struct {
     __uint(value_size, sizeof(__u32));
 } free_slots SEC(".maps");
 
-/* Which cgroup took a slot from free_slots: what a lost birth event leaves behind for the slow resync. */
+/* Which cgroup took a slot from free_slots: what lost events leave behind for the slow resync. */
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
     __uint(max_entries, 1); /* set by the daemon */
     __type(key, __u32);
     __type(value, __u64);

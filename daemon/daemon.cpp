@@ -24,10 +24,15 @@ constexpr auto kTick = milliseconds(100);
 constexpr auto kResync = seconds(30);
 // Newborn cgroups that can have a slot before the daemon has read their events: 2,560 births a second at kTick.
 constexpr std::uint32_t kProvisionalSlots = 256;
-// Threads that sleep in a cgroup that turned out to be no container are visited at most this often between scrapes.
+// Threads that sleep while they are moved, or while their cgroup turns out to be no container, are visited at most this
+// often between scrapes.
 constexpr std::uint64_t kVisitPauseNs = 1'000'000'000;
-// A runtime may write its files after it has made the cgroup; nameless containers are asked again this long.
+// A runtime may write its files after it has made the cgroup; nameless containers are asked for again every so many
+// ticks, this long.
 constexpr std::uint64_t kNamePatienceNs = 30'000'000'000;
+constexpr std::uint64_t kNamelessTicks = 5;
+// Every container's files are read again after so many ticks: a rename shows within ten seconds.
+constexpr std::uint64_t kRefreshTurns = 100;
 
 }  // namespace
 
@@ -230,9 +235,11 @@ void Daemon::tick() {
     drain_events();
     const std::uint64_t now = boot_time_ns();
     registry_->tick(now);
-    if (moved_ || (registry_->needs_visit() && now - last_visit_ns_ >= kVisitPauseNs)) {
+    if ((moved_ || registry_->needs_visit()) && now - last_visit_ns_ >= kVisitPauseNs) {
         visit_tasks();
     }
+    ticks_++;
+    refresh_names();
 }
 
 void Daemon::visit_tasks() {
@@ -251,15 +258,16 @@ void Daemon::resync() {
     }
     drain_events();
     watcher_->finish_resync(boot_time_ns());
-    refresh_names(true);
     publish_status();
 }
 
-void Daemon::refresh_names(bool all) {
+/// Each container in its turn, so that many of them never hold the loop up; and those that have no name yet.
+void Daemon::refresh_names() {
     const std::uint64_t now = boot_time_ns();
     registry_->refresh([&](const Watched& watched, Container& container) {
-        const bool ask = all || (container.name.empty() && now - watched.since_ns < kNamePatienceNs);
-        return ask && selector_.refresh(container);
+        const bool turn = watched.handle % kRefreshTurns == ticks_ % kRefreshTurns;
+        const bool nameless = container.name.empty() && now - watched.since_ns < kNamePatienceNs;
+        return (turn || (nameless && ticks_ % kNamelessTicks == 0)) && selector_.refresh(container);
     });
 }
 

@@ -49,7 +49,7 @@ class Daemon {
     void tick();
     void resync();
     void visit_tasks();
-    void refresh_names(bool all);
+    void refresh_names();
 
     void answer_scrape();
     std::shared_ptr<const Snapshot> take_snapshot();
@@ -79,6 +79,7 @@ class Daemon {
     EventCounts event_counts_;
     bool moved_ = false;
     std::uint64_t last_visit_ns_ = 0;
+    std::uint64_t ticks_ = 0;
     std::unique_ptr<WebServer> web_;
 };
 

@@ -17,7 +17,6 @@ std::shared_ptr<const Snapshot> Daemon::take_snapshot() {
     if (moved_ || registry_->needs_visit()) {
         visit_tasks();
     }
-    refresh_names(false);
     auto snapshot = std::make_shared<Snapshot>();
     const auto shown = registry_->shown();
     std::vector<SampledContainer> containers;

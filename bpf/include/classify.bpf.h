@@ -136,6 +136,16 @@ static __always_inline __u32 classify_call(struct task_struct *task, struct task
 }
 
 /*
+ * A thread on its way out still has the registers of the call it was ended in. It waits for storage, for a lock of the
+ * kernel, or, as the first process of a PID namespace, for all others of it to end.
+ */
+static __always_inline __u32 classify_exit(struct task_struct *task, __u32 task_state) {
+    if (BPF_CORE_READ_BITFIELD(task, in_iowait))
+        return STATE_DISK;
+    return task_state & TASK_INTERRUPTIBLE ? STATE_CHILD : STATE_BLOCKED;
+}
+
+/*
  * The state of a thread that is not runnable any more. `task_state` is its scheduler state (`prev_state` at a
  * switch). Remembers the class of a wait, because an interrupted one goes on as restart_syscall.
  */
@@ -147,6 +157,8 @@ static __always_inline __u32 classify(struct task_struct *task, struct task_stat
         return STATE_STOPPED;
     if (task->flags & PF_IO_WORKER)
         return STATE_IO_URING;
+    if (task->flags & PF_EXITING)
+        return classify_exit(task, task_state);
     struct pt_regs *registers = (struct pt_regs *)bpf_task_pt_regs(task);
     int number = call_number(registers);
     if (number < 0)

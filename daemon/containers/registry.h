@@ -81,6 +81,8 @@ class Registry {
 
     /// All that the page shows, in order of appearance; the overflow container last, if it was ever used.
     [[nodiscard]] std::vector<const Watched*> shown() const;
+    /// Not owned and not draining: with the kernel, in reserve, or taken by a newborn cgroup we have not heard of yet.
+    [[nodiscard]] bool is_free(std::uint32_t slot) const { return states_[slot] == SlotState::free; }
     [[nodiscard]] bool knows(std::uint64_t cgroup_id) const { return nodes_.contains(cgroup_id); }
     [[nodiscard]] std::optional<std::uint64_t> born_ns(std::uint64_t cgroup_id) const;
     [[nodiscard]] std::vector<std::uint64_t> known_cgroups() const;
@@ -107,7 +109,6 @@ class Registry {
         std::uint64_t since_ns;
     };
 
-    [[nodiscard]] bool is_free(std::uint32_t slot) const { return states_[slot] == SlotState::free; }
     void start(const FoundCgroup& found, Container container, std::uint32_t provisional, std::uint64_t now_ns);
     void end(Handle handle, std::uint64_t now_ns);
     void remove(Handle handle);

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 namespace plimsoll {
@@ -23,6 +24,8 @@ class SlotMap {
     virtual std::optional<SlotEntry> find(std::uint64_t cgroup_id) = 0;
     /// Puts a slot on the kernel's stack for newborn cgroups; false: the stack is full.
     virtual bool offer_free(std::uint32_t slot) = 0;
+    /// Slots that newborn cgroups took from the stack since they were offered, with the cgroup's id.
+    virtual std::vector<std::pair<std::uint32_t, std::uint64_t>> taken() = 0;
     /// Every cgroup that has an entry.
     virtual std::vector<std::uint64_t> cgroup_ids() = 0;
     /// Threads that the slot's accounts hold now, over all CPUs.

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <set>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -48,6 +49,7 @@ class Watcher {
     };
 
     Result<Tree> walk_tree() const;
+    void reclaim_slots(std::uint64_t now_ns);
     void end_missing(const std::unordered_set<std::uint64_t>& present, std::uint64_t now_ns);
     [[nodiscard]] std::string full_path(const cgroup_event& event) const;
 
@@ -56,6 +58,7 @@ class Watcher {
     CgroupLayout layout_;
     Tree walked_;
     std::uint64_t walk_began_ns_ = 0;
+    std::set<std::pair<std::uint32_t, std::uint64_t>> suspects_;   ///< slots and the cgroups that took them
     std::uint64_t corrections_ = 0;
 };
 

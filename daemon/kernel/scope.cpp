@@ -76,6 +76,11 @@ Result<void> Scope::load() {
         return std::unexpected(mapped.error());
     }
     accounts_ = std::move(*mapped);
+    auto owners = MappedArray<std::uint64_t>::map(bpf_map__fd(skeleton_->maps.slot_owners), slots_);
+    if (!owners) {
+        return std::unexpected(owners.error());
+    }
+    slot_owners_ = std::move(*owners);
     return {};
 }
 
@@ -97,7 +102,19 @@ std::optional<SlotEntry> Scope::find(std::uint64_t cgroup_id) {
 }
 
 bool Scope::offer_free(std::uint32_t slot) {
+    const std::uint64_t nobody = 0;
+    bpf_map_update_elem(maps_.at("slot_owners"), &slot, &nobody, BPF_ANY);
     return bpf_map_update_elem(maps_.at("free_slots"), nullptr, &slot, BPF_ANY) == 0;
+}
+
+std::vector<std::pair<std::uint32_t, std::uint64_t>> Scope::taken() {
+    std::vector<std::pair<std::uint32_t, std::uint64_t>> result;
+    for (std::uint32_t slot = SLOT_FIRST; slot < slots_; slot++) {
+        if (const std::uint64_t owner = slot_owners_.elements()[slot]; owner != 0) {
+            result.emplace_back(slot, owner);
+        }
+    }
+    return result;
 }
 
 std::vector<std::uint64_t> Scope::cgroup_ids() {

@@ -44,6 +44,7 @@ class Scope : public SlotMap {
     void release(std::uint64_t cgroup_id) override;
     std::optional<SlotEntry> find(std::uint64_t cgroup_id) override;
     bool offer_free(std::uint32_t slot) override;
+    std::vector<std::pair<std::uint32_t, std::uint64_t>> taken() override;
     std::vector<std::uint64_t> cgroup_ids() override;
     [[nodiscard]] std::uint64_t threads_in(std::uint32_t slot) const override;
     void invalidate() override;
@@ -75,6 +76,7 @@ class Scope : public SlotMap {
     Links links_;
     SharedMaps maps_;
     MappedArray<ledger_account> accounts_;
+    MappedArray<std::uint64_t> slot_owners_;
     std::uint32_t cpu_count_ = 0;
     std::uint32_t slots_ = 0;
     int subsystem_index_ = -1;

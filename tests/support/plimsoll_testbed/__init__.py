@@ -2,8 +2,10 @@
 """Real containers, a real agent and a real Prometheus for end-to-end tests; everything is private and removed at exit."""
 
 from .agent import BINARY, Agent, command, free_port
+from .born import Born, Life
 from .cgroup import Cgroup, cgroup_path, hierarchies
 from .cleanup import defer, workdir
+from .kernel_objects import entries, held_by, still_there
 from .ledger import Measurement, measure, thread_seconds
 from .metrics import Families, ParseError, Sample, parse
 from .prometheus import Prometheus, promtool_check
@@ -16,9 +18,10 @@ from .shell import CommandError, run, wait_until
 from .workloads import Truth, Waiter, burner_argv, forker_argv
 
 __all__ = [
-    "Agent", "BINARY", "Cgroup", "CommandError", "Container", "ContainerdRuntime", "DockerRuntime", "Families",
-    "LxcRuntime", "Measurement", "NspawnRuntime", "ParseError", "PodmanRuntime", "Prometheus", "RUNTIMES",
-    "Reading", "RemoteShell", "Rootfs", "RuncRuntime", "Sample", "Truth", "Waiter", "burner_argv", "cgroup_path",
-    "command", "cpu_seconds", "defer", "forker_argv", "free_port", "hierarchies", "measure", "outside", "parse",
-    "promtool_check", "residual", "run", "systemd_root", "thread_seconds", "wait_until", "workdir",
+    "Agent", "BINARY", "Born", "Cgroup", "CommandError", "Container", "ContainerdRuntime", "DockerRuntime",
+    "Families", "Life", "LxcRuntime", "Measurement", "NspawnRuntime", "ParseError", "PodmanRuntime", "Prometheus",
+    "RUNTIMES", "Reading", "RemoteShell", "Rootfs", "RuncRuntime", "Sample", "Truth", "Waiter", "burner_argv",
+    "cgroup_path", "command", "cpu_seconds", "defer", "entries", "forker_argv", "free_port", "held_by", "hierarchies",
+    "measure", "outside", "parse", "promtool_check", "residual", "run", "still_there", "systemd_root",
+    "thread_seconds", "wait_until", "workdir",
 ]

@@ -19,6 +19,7 @@ class FakeSlotMap : public SlotMap {
     std::map<std::uint64_t, SlotEntry> entries;
     std::map<std::uint32_t, std::uint64_t> threads;   ///< by slot
     std::vector<std::uint32_t> stack;
+    std::map<std::uint32_t, std::uint64_t> owners;    ///< by slot: the newborn cgroup that took it
     int invalidations = 0;
 
     /// cgroup_mkdir: the birth event's content.
@@ -30,6 +31,7 @@ class FakeSlotMap : public SlotMap {
         } else if (!stack.empty()) {
             entry.slot = stack.back();
             stack.pop_back();
+            owners[entry.slot] = id;
         }
         entries[id] = entry;
         return {id, parent_id, path, entry.slot};
@@ -52,11 +54,13 @@ class FakeSlotMap : public SlotMap {
         const auto found = entries.find(cgroup_id);
         return found == entries.end() ? std::nullopt : std::optional(found->second);
     }
+    std::vector<std::pair<std::uint32_t, std::uint64_t>> taken() override { return {owners.begin(), owners.end()}; }
     bool offer_free(std::uint32_t slot) override {
         if (stack.size() >= stack_size_) {
             return false;
         }
         stack.push_back(slot);
+        owners.erase(slot);
         return true;
     }
     std::vector<std::uint64_t> cgroup_ids() override {

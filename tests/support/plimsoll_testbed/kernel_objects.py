@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The BPF programs, maps and links that a process holds, and whether the kernel still has them."""
+
+import json
+import os
+
+from .shell import run
+
+KINDS = ("prog", "map", "link")
+
+
+def held_by(pid):
+    """{"prog": ids, "map": ids, "link": ids} by the descriptors of the process; maps of its programs included."""
+    held = {kind: set() for kind in KINDS}
+    directory = "/proc/%d/fdinfo" % pid
+    for fd in os.listdir(directory):
+        with open("%s/%s" % (directory, fd), encoding="utf-8") as lines:
+            fields = dict(line.split(":", 1) for line in lines if ":" in line)
+        for kind in ("link", "map", "prog"):  # a link also names its program
+            if kind + "_id" in fields:
+                held[kind].add(int(fields[kind + "_id"]))
+    for program in _show("prog"):
+        if program["id"] in held["prog"]:
+            held["map"].update(program.get("map_ids", []))
+    return held
+
+
+def still_there(held):
+    """Those of them that the kernel has; ids are not used again."""
+    return {kind: ids & {item["id"] for item in _show(kind)} for kind, ids in held.items() if ids}
+
+
+def entries(held):
+    """{name of a hash map: number of its entries}"""
+    return {item["name"]: len(json.loads(run(["bpftool", "-j", "map", "dump", "id", item["id"]]).stdout))
+            for item in _show("map") if item["id"] in held["map"] and item["type"] == "hash"}
+
+
+def _show(kind):
+    return json.loads(run(["bpftool", "-j", kind, "show"]).stdout)
