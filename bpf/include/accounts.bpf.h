@@ -4,7 +4,7 @@
  *
  * There are two kinds of writers, because programs that interrupt each other must not share cells. `own` accounts
  * belong to the CPU that runs the program and are written by the scheduler's hooks only, which run with interrupts
- * off: plain additions. The shared account of a slot (index cpu_count) takes everything that runs in process
+ * off: plain additions. The shared account of a slot, its last one, takes everything that runs in process
  * context (births, moves, seeding), from any CPU: atomics.
  */
 #pragma once
@@ -13,7 +13,7 @@
 #include "kernel.bpf.h"
 #include "shared/ledger.h"
 
-const volatile __u32 cpu_count = 1; /* possible CPUs: a slot has cpu_count + 1 accounts */
+struct scope_control scope_control SEC(".data.scope") = {};
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -26,8 +26,8 @@ struct {
 enum writer { WRITER_OWN, WRITER_SHARED };
 
 static __always_inline struct ledger_account *find_account(enum writer writer, __u32 slot) {
-    __u32 cpu = writer == WRITER_OWN ? bpf_get_smp_processor_id() : cpu_count;
-    __u32 key = slot * (cpu_count + 1) + cpu;
+    __u32 count = *(volatile __u32 *)&scope_control.accounts_per_slot;
+    __u32 key = slot * count + (writer == WRITER_OWN ? bpf_get_smp_processor_id() : count - 1);
     struct ledger_account *account = bpf_map_lookup_elem(&accounts, &key);
     if (!account)
         count_failure(FAILURE_account_missing);

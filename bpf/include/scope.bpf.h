@@ -25,8 +25,6 @@ struct {
     __type(value, struct cgroup_scope);
 } cgroup_scopes SEC(".maps");
 
-struct scope_control scope_control SEC(".data.scope") = {};
-
 static __always_inline __u32 word_state(__u64 word) { return word & 0xff; }
 static __always_inline __u32 word_slot(__u64 word) { return (word >> 8) & 0xffffff; }
 static __always_inline __u32 word_generation(__u64 word) { return word >> 32; }

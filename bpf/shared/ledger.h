@@ -98,9 +98,12 @@ enum {
     SCOPE_PROVISIONAL = 2, /* newborn: has a slot until the daemon confirms or releases it */
 };
 
+/* What every hook reads, in one cache line; shared by all objects. */
 struct scope_control {
     __u32 generation; /* bumped when cgroups of threads change: cached slots of an older one are looked up again */
     __u32 visiting;   /* the task iterator may change words now: the hooks must not just store theirs */
+    __u32 accounts_per_slot; /* possible CPUs + 1; set before loading */
+    __u32 reserved;
 };
 
 /* Places in the kernel programs that can fail; each has a counter. The names are the values of label `place`. */

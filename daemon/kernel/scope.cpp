@@ -50,7 +50,8 @@ Result<void> Scope::configure(const ScopeOptions& options, const KernelTypes& ty
     cpu_count_ = static_cast<std::uint32_t>(cpus);
     slots_ = options.slots;
     use_ringbuf_ = options.channel != EventChannelKind::perf;
-    set_common_options(*skeleton_, cpu_count_, subsystem_index_);
+    skeleton_->data_scope->scope_control.accounts_per_slot = cpu_count_ + 1;
+    skeleton_->rodata->subsystem_index = subsystem_index_;
     skeleton_->rodata->hierarchy_id = static_cast<int>(options.hierarchy_id);
     skeleton_->rodata->events_use_ringbuf = use_ringbuf_;
     skeleton_->rodata->kernel_can_cast = types.has_function("bpf_rdonly_cast");

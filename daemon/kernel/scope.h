@@ -83,11 +83,4 @@ class Scope : public SlotMap {
     bool use_ringbuf_ = true;
 };
 
-/// Rodata and map sizes that every object with the shared headers has; set between open and load.
-template <typename T>
-void set_common_options(T& skeleton, std::uint32_t cpu_count, int subsystem_index) {
-    skeleton.rodata->cpu_count = cpu_count;
-    skeleton.rodata->subsystem_index = subsystem_index;
-}
-
 }  // namespace plimsoll

@@ -83,7 +83,7 @@ class LedgerProbe : public Probe {
             return std::unexpected(skeleton.error());
         }
         skeleton_ = std::move(*skeleton);
-        set_common_options(*skeleton_, context.scope.cpu_count(), context.scope.subsystem_index());
+        skeleton_->rodata->subsystem_index = context.scope.subsystem_index();
         skeleton_->rodata->kernel_can_cast = context.types.has_function("bpf_rdonly_cast");
         if (auto loaded = load_skeleton(*skeleton_); !loaded) {
             return loaded;

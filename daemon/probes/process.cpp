@@ -96,7 +96,7 @@ Result<void> ProcessProbe::start(const ProbeContext& context) {
     }
     skeleton_ = std::move(*skeleton);
     choose_programs(*skeleton_, context.types);
-    set_common_options(*skeleton_, context.scope.cpu_count(), context.scope.subsystem_index());
+    skeleton_->rodata->subsystem_index = context.scope.subsystem_index();
     skeleton_->rodata->events_use_ringbuf = context.scope.uses_ringbuf();
     bpf_map__set_max_entries(skeleton_->maps.process_accounts, context.scope.slot_count());
     if (auto loaded = load_skeleton(*skeleton_); !loaded) {

@@ -186,7 +186,7 @@ int main(int argc, char** argv) {
     options.controller = layout.controller;
     const auto scope = must(Scope::start(options, types));
     auto ledger = must(open_skeleton<ledger_bpf>(scope->maps()));
-    set_common_options(*ledger, scope->cpu_count(), scope->subsystem_index());
+    ledger->rodata->subsystem_index = scope->subsystem_index();
     ledger->rodata->kernel_can_cast = types.has_function("bpf_rdonly_cast");
     must(load_skeleton(*ledger));
     auto floor = must(open_skeleton<floor_bpf>({}));

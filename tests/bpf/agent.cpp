@@ -110,7 +110,8 @@ Agent::Agent(const CgroupTree& tree, Options options) : selector_(configuration(
             probes.push_back(std::move(probe));
         }
     }
-    channel_ = value_or_throw(scope->open_events([this](std::span<const std::byte> record) { on_record(record); }));
+    channel_ =
+        value_or_throw(scope->open_events([this](std::span<const std::byte> record) { on_record(record); }));
     value_or_throw(watcher->seed(boot_time_ns()));
     drain();
     registry->visited();
@@ -169,7 +170,8 @@ Reading Agent::read() {
     Reading reading;
     std::vector<SampledContainer> containers;
     for (const auto* watched : registry->shown()) {
-        containers.push_back({static_cast<std::uint32_t>(containers.size()), watched->handle, watched->slots});
+        containers.push_back(
+            {static_cast<std::uint32_t>(containers.size()), watched->handle, watched->slots});
         reading.paths.push_back(watched->container.cgroup);
     }
     SampleWriter writer(reading.snapshot);

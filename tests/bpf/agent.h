@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The agent without its outside: kernel side, registry, watcher and probes, wired as the daemon does it, driven step by
-// step by a test. Containers are the cgroups below the test's own whose names begin with 'c'.
+// The agent without its outside: kernel side, registry, watcher and probes, wired as the daemon does it,
+// driven step by step by a test. Containers are the cgroups below the test's own whose names begin with 'c'.
 #pragma once
 
 #include <cstring>
@@ -26,11 +26,16 @@ namespace plimsoll::bpf_test {
 class Reading {
   public:
     /// Counters, gauges (times in nanoseconds); 0 where there is no such sample.
-    [[nodiscard]] std::uint64_t value(const Cgroup& cgroup, std::string_view family, std::string_view label = "") const;
+    [[nodiscard]] std::uint64_t value(const Cgroup& cgroup, std::string_view family,
+                                      std::string_view label = "") const;
     [[nodiscard]] std::uint64_t state_ns(const Cgroup& cgroup, std::string_view state) const;
     [[nodiscard]] std::uint64_t in_state(const Cgroup& cgroup, std::string_view state) const;
-    [[nodiscard]] std::uint64_t threads(const Cgroup& cgroup) const { return value(cgroup, "container_threads"); }
-    [[nodiscard]] std::uint64_t processes(const Cgroup& cgroup) const { return value(cgroup, "container_processes"); }
+    [[nodiscard]] std::uint64_t threads(const Cgroup& cgroup) const {
+        return value(cgroup, "container_threads");
+    }
+    [[nodiscard]] std::uint64_t processes(const Cgroup& cgroup) const {
+        return value(cgroup, "container_processes");
+    }
     [[nodiscard]] std::uint64_t lifetime_ns(const Cgroup& cgroup) const;
     /// Σ states of the ledger.
     [[nodiscard]] std::uint64_t sum_ns(const Cgroup& cgroup) const;
@@ -43,12 +48,13 @@ class Reading {
     Snapshot snapshot;
 
   private:
-    [[nodiscard]] const Sample* find(const Cgroup& cgroup, std::string_view family, std::string_view label) const;
+    [[nodiscard]] const Sample* find(const Cgroup& cgroup, std::string_view family,
+                                     std::string_view label) const;
 };
 
 struct Event {
     event_header header;
-    process_event process;   ///< exec, exit, oom_kill
+    process_event process;  ///< exec, exit, oom_kill
 };
 
 class Agent {
@@ -57,14 +63,15 @@ class Agent {
         EventChannelKind channel = EventChannelKind::automatic;
         bool ledger = true;
         std::uint32_t provisional = 128;
-        std::function<void()> before_probes = {};   ///< called when newborn cgroups have slots, but no probe runs yet
+        std::function<void()> before_probes =
+            {};  ///< called when newborn cgroups have slots, but no probe runs yet
     };
     explicit Agent(const CgroupTree& tree) : Agent(tree, Options()) {}
     Agent(const CgroupTree& tree, Options options);
 
     void drain() { channel_->drain(); }
-    /// As before a scrape: events, slots, and the threads that sleep where they do not belong any more. `later`: how
-    /// much later than now the registry believes it is.
+    /// As before a scrape: events, slots, and the threads that sleep where they do not belong any more.
+    /// `later`: how much later than now the registry believes it is.
     void settle(std::uint64_t later_ns = 0);
     Reading read();
     /// Waits until a reading is as wanted, and returns the last one.

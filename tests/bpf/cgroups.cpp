@@ -18,7 +18,9 @@ namespace plimsoll::bpf_test {
 
 namespace {
 
-[[noreturn]] void give_up(const std::string& what) { throw std::runtime_error(what + ": " + std::strerror(errno)); }
+[[noreturn]] void give_up(const std::string& what) {
+    throw std::runtime_error(what + ": " + std::strerror(errno));
+}
 
 void kill_all(const std::string& directory) {
     std::ifstream processes(directory + "/cgroup.procs");
@@ -29,7 +31,8 @@ void kill_all(const std::string& directory) {
 
 }  // namespace
 
-CgroupTree::CgroupTree() : layout_(detect_layout().value()), root_("/plimsoll-test-" + std::to_string(getpid())) {
+CgroupTree::CgroupTree()
+    : layout_(detect_layout().value()), root_("/plimsoll-test-" + std::to_string(getpid())) {
     if (mkdir((layout_.mount + root_).c_str(), 0755) != 0) {
         give_up("mkdir " + root_);
     }
@@ -41,7 +44,7 @@ CgroupTree::~CgroupTree() {
     static_cast<void>(walk(below, [&](std::string_view path, std::uint64_t) {
         directories.push_back(below.mount + (path == "/" ? "" : std::string(path)));
     }));
-    std::ranges::reverse(directories);   // children before parents
+    std::ranges::reverse(directories);  // children before parents
     for (const auto& directory : directories) {
         eventually([&] {
             kill_all(directory);
@@ -75,8 +78,12 @@ void CgroupTree::write(const Cgroup& cgroup, const char* file, const std::string
     }
 }
 
-void CgroupTree::move(pid_t process, const Cgroup& to) { write(to, "cgroup.procs", std::to_string(process)); }
+void CgroupTree::move(pid_t process, const Cgroup& to) {
+    write(to, "cgroup.procs", std::to_string(process));
+}
 
-void CgroupTree::move_thread(pid_t thread, const Cgroup& to) { write(to, "cgroup.threads", std::to_string(thread)); }
+void CgroupTree::move_thread(pid_t thread, const Cgroup& to) {
+    write(to, "cgroup.threads", std::to_string(thread));
+}
 
 }  // namespace plimsoll::bpf_test

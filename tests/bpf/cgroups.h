@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Real cgroups for a test, below one directory of its own; whatever happens, they and what runs in them end with it.
+// Real cgroups for a test, below one directory of its own; whatever happens, they and what runs in them end
+// with it.
 #pragma once
 
 #include <sys/types.h>
@@ -14,9 +15,9 @@
 namespace plimsoll::bpf_test {
 
 struct Cgroup {
-    std::string path;   ///< below the hierarchy's root, as the agent names it
+    std::string path;  ///< below the hierarchy's root, as the agent names it
     std::uint64_t id;
-    UniqueFd fd;        ///< of its directory
+    UniqueFd fd;  ///< of its directory
 };
 
 class CgroupTree {

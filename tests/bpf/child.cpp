@@ -100,7 +100,9 @@ void Child::go(std::uint64_t value) const {
     }
 }
 
-void Child::kill() const { ::kill(pid_, SIGKILL); }
+void Child::kill() const {
+    ::kill(pid_, SIGKILL);
+}
 
 int Child::wait() {
     int status = -1;

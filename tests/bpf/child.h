@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A process that is born inside a cgroup (clone3 with CLONE_INTO_CGROUP), runs a function of the test, and talks to it
-// over two pipes. Killed and reaped when its owner goes.
+// A process that is born inside a cgroup (clone3 with CLONE_INTO_CGROUP), runs a function of the test, and
+// talks to it over two pipes. Killed and reaped when its owner goes.
 #pragma once
 
 #include <sys/types.h>

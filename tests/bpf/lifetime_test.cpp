@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// From the first instruction to the last: every thread's whole life is in the ledger, in the container it lived in.
+// From the first instruction to the last: every thread's whole life is in the ledger, in the container it
+// lived in.
 #include <pthread.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -19,14 +20,16 @@ namespace {
 
 constexpr std::uint64_t kMillisecond = 1'000'000;
 
-bool is_empty(const Reading& reading, const Cgroup& cgroup) { return reading.threads(cgroup) == 0; }
+bool is_empty(const Reading& reading, const Cgroup& cgroup) {
+    return reading.threads(cgroup) == 0;
+}
 
 TEST_CASE("a container made while the agent runs has its first process's whole life") {
     const auto channel = GENERATE(EventChannelKind::ringbuf, EventChannelKind::perf);
     CAPTURE(channel);
     const CgroupTree tree;
     Agent agent(tree, {.channel = channel});
-    const Cgroup cgroup = tree.make("c1");   // nobody reads the event before the process has ended
+    const Cgroup cgroup = tree.make("c1");  // nobody reads the event before the process has ended
     const std::uint64_t before = boot_time_ns();
     Child child(cgroup, [](const Parent& parent) {
         const std::uint64_t begin = boot_time_ns();
@@ -83,7 +86,7 @@ TEST_CASE("births and deaths on different CPUs are heard in the order in which t
     const Cgroup cgroup = tree.make("c1");
     Child child(cgroup, "/bin/true");
     child.wait();
-    run_on(0);   // perf buffers are read one after another, this CPU's first
+    run_on(0);  // perf buffers are read one after another, this CPU's first
     tree.remove(cgroup);
     sched_setaffinity(0, sizeof(all), &all);
     const Reading reading = agent.read_until([&](const Reading& now) { return is_empty(now, cgroup); });
@@ -98,7 +101,7 @@ TEST_CASE("children of a container's processes and cgroups belong to it") {
     Agent agent(tree);
     const Cgroup cgroup = tree.make("c1"), inside = tree.make("c1/inside");
     agent.settle();
-    const Cgroup later = tree.make("c1/later");   // born below a confirmed container
+    const Cgroup later = tree.make("c1/later");  // born below a confirmed container
     Child first(inside, [](const Parent& parent) { return static_cast<int>(parent.wait()); });
     Child second(later, [](const Parent& parent) { return static_cast<int>(parent.wait()); });
     Child third(cgroup, [](const Parent& parent) {
@@ -108,7 +111,8 @@ TEST_CASE("children of a container's processes and cgroups belong to it") {
         parent.wait();
         return 0;
     });
-    const Reading reading = agent.read_until([&](const Reading& now) { return now.in_state(cgroup, "pipe") == 3; });
+    const Reading reading =
+        agent.read_until([&](const Reading& now) { return now.in_state(cgroup, "pipe") == 3; });
     INFO(reading.states(cgroup));
     CHECK(reading.threads(cgroup) == 4);
     CHECK(reading.processes(cgroup) == 4);
@@ -122,9 +126,11 @@ TEST_CASE("counts return to zero and the account stands still when the last proc
     {
         std::vector<Child> children;
         for (int i = 0; i < 13; i++) {
-            children.emplace_back(cgroup, [](const Parent& parent) { return static_cast<int>(parent.wait()); });
+            children.emplace_back(cgroup,
+                                  [](const Parent& parent) { return static_cast<int>(parent.wait()); });
         }
-        const Reading alive = agent.read_until([&](const Reading& now) { return now.in_state(cgroup, "pipe") == 13; });
+        const Reading alive =
+            agent.read_until([&](const Reading& now) { return now.in_state(cgroup, "pipe") == 13; });
         CHECK(alive.processes(cgroup) == 13);
         CHECK(alive.threads(cgroup) == 13);
     }

@@ -10,7 +10,9 @@
 
 int main(int argc, char** argv) {
     const auto layout = plimsoll::detect_layout();
-    const char* missing = geteuid() != 0 ? "needs root" : !layout || !layout->v2 ? "needs a cgroup2 mount" : nullptr;
+    const char* missing = geteuid() != 0           ? "needs root"
+                          : !layout || !layout->v2 ? "needs a cgroup2 mount"
+                                                   : nullptr;
     if (missing != nullptr) {
         std::printf("SKIPPED: bpf: %s\n", missing);
         return 0;

@@ -45,10 +45,10 @@ TEST_CASE("a process that moves has its lifetime split between both containers, 
     Child child(from, [](const Parent& parent) {
         const std::uint64_t begin = boot_time_ns();
         parent.wait();
-        while (boot_time_ns() < begin + 30 * kMillisecond) {   // moved while it runs
+        while (boot_time_ns() < begin + 30 * kMillisecond) {  // moved while it runs
         }
         parent.tell(boot_time_ns() - begin);
-        parent.wait();   // and moved while it sleeps
+        parent.wait();  // and moved while it sleeps
         parent.tell(boot_time_ns() - begin);
         return 0;
     });
@@ -117,8 +117,8 @@ TEST_CASE("a process that moves into a container or out of it is counted from th
     REQUIRE(eventually([&] {
         std::error_code error;
         std::size_t threads = 0;
-        for (const auto& entry : std::filesystem::directory_iterator(
-                 "/proc/" + std::to_string(child.pid()) + "/task", error)) {
+        for (const auto& entry :
+             std::filesystem::directory_iterator("/proc/" + std::to_string(child.pid()) + "/task", error)) {
             threads += child.sleeps(std::stoi(entry.path().filename())) ? 1 : 0;
         }
         return threads == 4;
@@ -160,13 +160,14 @@ TEST_CASE("single threads that move between threaded cgroups are counted where t
         return 0;
     });
     const auto thread = static_cast<pid_t>(child.hear());
-    REQUIRE(all_in_pipe(agent.read_until([&](const Reading& now) { return all_in_pipe(now, from, 2); }), from, 2));
+    REQUIRE(all_in_pipe(agent.read_until([&](const Reading& now) { return all_in_pipe(now, from, 2); }), from,
+                        2));
     CgroupTree::move_thread(thread, to);
     const Reading split = agent.read();
     CHECK(split.threads(from) == 1);
     CHECK(split.threads(to) == 1);
     CHECK(split.in_state(to, "pipe") == 1);
-    CHECK(split.processes(from) == 1);   // a process is where its leader is
+    CHECK(split.processes(from) == 1);  // a process is where its leader is
     CHECK(split.processes(to) == 0);
     CgroupTree::move_thread(child.pid(), to);
     const Reading both = agent.read();
@@ -188,7 +189,8 @@ TEST_CASE("a process whose leader is a zombie moves with its threads") {
         syscall(SYS_exit, 0);
         return 96;
     });
-    REQUIRE(all_in_pipe(agent.read_until([&](const Reading& now) { return all_in_pipe(now, from, 1); }), from, 1));
+    REQUIRE(all_in_pipe(agent.read_until([&](const Reading& now) { return all_in_pipe(now, from, 1); }), from,
+                        1));
     CgroupTree::move(child.pid(), to);
     const Reading moved = agent.read();
     CHECK(moved.threads(from) == 0);
@@ -201,7 +203,8 @@ TEST_CASE("a process whose leader is a zombie moves with its threads") {
     CHECK(gone.processes(to) == 0);
 }
 
-TEST_CASE("under a storm of forks, threads, exits and moves the states add up to the lifetime at every reading") {
+TEST_CASE(
+    "under a storm of forks, threads, exits and moves the states add up to the lifetime at every reading") {
     const CgroupTree tree;
     const Cgroup from = tree.make("c1"), to = tree.make("c2");
     Agent agent(tree);
@@ -245,8 +248,8 @@ TEST_CASE("under a storm of forks, threads, exits and moves the states add up to
     CHECK(readings > 20);
     CHECK(worst <= kMillisecond);
     children.clear();
-    const Reading gone = agent.read_until(
-        [&](const Reading& now) { return now.threads(from) == 0 && now.threads(to) == 0; });
+    const Reading gone =
+        agent.read_until([&](const Reading& now) { return now.threads(from) == 0 && now.threads(to) == 0; });
     INFO(gone.states(from) << "; " << gone.states(to));
     CHECK(gone.threads(from) == 0);
     CHECK(gone.threads(to) == 0);

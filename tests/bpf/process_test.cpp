@@ -68,9 +68,12 @@ std::multiset<std::uint32_t> pids_of(const Agent& agent, plimsoll_event_kind kin
     return pids;
 }
 
-std::multiset<std::uint32_t> each_once(const std::set<std::uint32_t>& pids) { return {pids.begin(), pids.end()}; }
+std::multiset<std::uint32_t> each_once(const std::set<std::uint32_t>& pids) {
+    return {pids.begin(), pids.end()};
+}
 
-TEST_CASE("23 processes in one container and 29 in another are counted apart, and the events tell each of them") {
+TEST_CASE(
+    "23 processes in one container and 29 in another are counted apart, and the events tell each of them") {
     const auto channel = GENERATE(EventChannelKind::ringbuf, EventChannelKind::perf);
     CAPTURE(channel);
     const CgroupTree tree;
@@ -152,11 +155,12 @@ TEST_CASE("a process with many threads is one fork, one process and one exit") {
         }
         return 0;
     });
-    const Reading alive = agent.read_until([&](const Reading& now) { return now.in_state(cgroup, "pipe") == 7; });
+    const Reading alive =
+        agent.read_until([&](const Reading& now) { return now.in_state(cgroup, "pipe") == 7; });
     INFO(alive.states(cgroup));
     CHECK(alive.threads(cgroup) == 8);
     CHECK(alive.processes(cgroup) == 1);
-    CHECK(alive.in_state(cgroup, "futex") == 1);   // joins
+    CHECK(alive.in_state(cgroup, "futex") == 1);  // joins
     for (std::uint64_t i = 0; i < 7; i++) {
         child.go();
     }
@@ -189,11 +193,15 @@ class MemoryLimit {
     ~MemoryLimit() {
         eventually([&] { return !own_ || rmdir(directory_.c_str()) == 0; });
     }
-    [[nodiscard]] bool works() const { return access((directory_ + "/memory.oom_control").c_str(), F_OK) == 0 || !own_; }
+    [[nodiscard]] bool works() const {
+        return access((directory_ + "/memory.oom_control").c_str(), F_OK) == 0 || !own_;
+    }
     void enter() const { write("cgroup.procs", std::to_string(getpid())); }
 
   private:
-    void write(const char* file, const std::string& text) const { std::ofstream(directory_ + "/" + file) << text; }
+    void write(const char* file, const std::string& text) const {
+        std::ofstream(directory_ + "/" + file) << text;
+    }
     std::string directory_;
     bool own_ = true;
 };

@@ -37,10 +37,11 @@ TEST_CASE("a thread that was blocked in a pipe before the start is in that state
     const Reading second = agent.read();
     CHECK(second.state_ns(cgroup, "pipe") - first.state_ns(cgroup, "pipe") == second.now_ns - first.now_ns);
 
-    child.go();   // from here on the hooks have it
+    child.go();  // from here on the hooks have it
     child.hear();
     REQUIRE(child.sleeps());
-    const Reading third = agent.read_until([&](const Reading& now) { return now.in_state(cgroup, "poll") == 1; });
+    const Reading third =
+        agent.read_until([&](const Reading& now) { return now.in_state(cgroup, "poll") == 1; });
     INFO(third.states(cgroup));
     CHECK(third.in_state(cgroup, "poll") == 1);
     CHECK(third.in_state(cgroup, "pipe") == 0);
@@ -84,7 +85,7 @@ TEST_CASE("threads blocked on different things before the start are told apart")
     children.push_back(block([] {
         sigset_t set;
         sigemptyset(&set);
-        sigsuspend(&set);   // of no named kind
+        sigsuspend(&set);  // of no named kind
     }));
     Agent agent(tree);
     const Reading reading = agent.read();
@@ -115,8 +116,9 @@ TEST_CASE("a thread that runs before the start is running or runnable, and a zom
     INFO(first.states(cgroup));
     CHECK(first.threads(cgroup) == 1);
     CHECK(first.in_state(cgroup, "running") + first.in_state(cgroup, "runnable") == 1);
-    const Reading second = agent.read_until(
-        [&](const Reading& now) { return now.state_ns(cgroup, "running") > first.state_ns(cgroup, "running"); });
+    const Reading second = agent.read_until([&](const Reading& now) {
+        return now.state_ns(cgroup, "running") > first.state_ns(cgroup, "running");
+    });
     CHECK(second.sum_ns(cgroup) == second.lifetime_ns(cgroup));
     CHECK(second.lifetime_ns(cgroup) - first.lifetime_ns(cgroup) == second.now_ns - first.now_ns);
 }
@@ -131,13 +133,13 @@ TEST_CASE("a container whose birth was never heard of is found by the resync wit
     CHECK(agent.read().paths.empty());
     const std::uint64_t before = agent.watcher->corrections();
     agent.resync();
-    CHECK(agent.watcher->corrections() >= before + 2);   // others make cgroups too
+    CHECK(agent.watcher->corrections() >= before + 2);  // others make cgroups too
     const Reading found = agent.read();
     INFO(found.states(cgroup));
     CHECK(found.threads(cgroup) == 1);
     CHECK(found.processes(cgroup) == 1);
     CHECK(found.in_state(cgroup, "pipe") == 1);
-    CHECK(found.value(cgroup, "container_process_forks_total") == 1);   // it had its own slot from the start
+    CHECK(found.value(cgroup, "container_process_forks_total") == 1);  // it had its own slot from the start
     CHECK_FALSE(agent.scope->find(stranger.id));
     child.go();
     child.wait();

@@ -15,9 +15,10 @@ namespace {
 
 constexpr std::uint64_t kBeyondGrace = 1'000'000'000;
 
-TEST_CASE("slots come back when their containers have ended, so that many more can follow than there are slots") {
+TEST_CASE(
+    "slots come back when their containers have ended, so that many more can follow than there are slots") {
     const CgroupTree tree;
-    Agent agent(tree, {.provisional = 64});   // others on this machine make cgroups too
+    Agent agent(tree, {.provisional = 64});  // others on this machine make cgroups too
     const std::size_t free = agent.registry->free_slots();
     for (int round = 0; round < 40; round++) {
         const std::string name = std::to_string(round);
@@ -41,10 +42,11 @@ TEST_CASE("slots come back when their containers have ended, so that many more c
     CHECK(agent.registry->overflowing() == 0);
     CHECK(agent.scope->failures().at(FAILURE_provisional_slots_exhausted) == 0);
     const Reading reading = agent.read();
-    REQUIRE(reading.paths.size() == 40);   // they linger with what they did
+    REQUIRE(reading.paths.size() == 40);  // they linger with what they did
     for (std::size_t i = 0; i < reading.paths.size(); i++) {
         const Cgroup cgroup{reading.paths[i], 0, {}};
-        CHECK(reading.value(cgroup, "container_process_execs_total") == 2);   // of its own and of what is inside it
+        CHECK(reading.value(cgroup, "container_process_execs_total") ==
+              2);  // of its own and of what is inside it
         CHECK(reading.sum_ns(cgroup) == reading.lifetime_ns(cgroup));
     }
 }
@@ -57,9 +59,8 @@ TEST_CASE("a slot that was used before starts at zero for its next container") {
         for (int i = 0; i < 3; i++) {
             Child(cgroup, "/bin/true").wait();
         }
-        const Reading reading = agent.read_until([&](const Reading& now) {
-            return now.paths.size() == 1 && now.threads(cgroup) == 0;
-        });
+        const Reading reading = agent.read_until(
+            [&](const Reading& now) { return now.paths.size() == 1 && now.threads(cgroup) == 0; });
         CHECK(reading.value(cgroup, "container_process_execs_total") == 3);
         tree.remove(cgroup);
         REQUIRE(eventually([&] {
@@ -87,9 +88,9 @@ TEST_CASE("a thread that came and went before the probes were attached leaves no
     const CgroupTree tree;
     std::optional<Cgroup> early;
     Agent agent(tree, {.before_probes = [&] {
-        early.emplace(tree.make("c1"));
-        Child(*early, "/bin/true").wait();
-    }});
+                    early.emplace(tree.make("c1"));
+                    Child(*early, "/bin/true").wait();
+                }});
     const Reading reading = agent.read_until([&](const Reading& now) { return now.threads(*early) == 0; });
     CHECK(reading.threads(*early) == 0);
     CHECK(reading.processes(*early) == 0);
@@ -109,7 +110,7 @@ TEST_CASE("programs and maps are gone from the kernel when the agent is") {
     CHECK(programs.size() >= 10);
     agent.reset();
     const auto gone = [](int (*open_by_id)(__u32), std::uint32_t id) {
-        return eventually([&] {   // the kernel frees them a little later
+        return eventually([&] {  // the kernel frees them a little later
             const UniqueFd fd(open_by_id(id));
             return !fd && errno == ENOENT;
         });

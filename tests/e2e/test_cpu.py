@@ -98,7 +98,7 @@ class Burners(unittest.TestCase):
         switches = rest.switches_delta(idle, container_id)
         print("    %d waits of %.6f s in total, runnable %.6f s, %d switches" % (count, waited, runnable, switches))
         self.assertLessEqual(abs(waited - runnable), max(0.01 * runnable, 0.002))
-        self.assertEqual(count, switches)  # who left a CPU came to it before, after a wait
+        self.assertLessEqual(abs(count - switches), 3 + 0.01 * switches)  # who leaves a CPU came to it, after a wait
 
 
 class Switches(unittest.TestCase):
@@ -143,7 +143,8 @@ class Switches(unittest.TestCase):
                         self.assertEqual((low, high), (counted, counted), kind)
                         if step == "nap" and kind == "voluntary":
                             self.assertGreaterEqual(counted, count)
-                            self.assertEqual(counted, last.delta(first, "container_wakeups_total", id=cgroup.path))
+                            wakeups = last.delta(first, "container_wakeups_total", id=cgroup.path)
+                            self.assertLessEqual(abs(wakeups - counted), 3)
 
     @staticmethod
     def asleep(pid):

@@ -31,7 +31,7 @@ TEST_CASE("a whole record is counted under its kind and its header handed out") 
     CHECK(header->slot == 5);
     CHECK(header->ts_ns == 77);
     CHECK(header->cgroup_id == 4711);
-    CHECK(counts.accept(record_of(EVENT_exit, sizeof(process_event) + 4)));   // perf buffers pad
+    CHECK(counts.accept(record_of(EVENT_exit, sizeof(process_event) + 4)));  // perf buffers pad
     CHECK(counts.count(EVENT_exit) == 2);
     CHECK(counts.count(EVENT_exec) == 0);
     CHECK(counts.malformed() == 0);
@@ -58,7 +58,8 @@ TEST_CASE("each kind has a size below which it is refused") {
 TEST_CASE("truncated records of any length are refused and counted, never read beyond their end") {
     EventCounts counts;
     for (std::size_t size = 0; size < sizeof(event_header); size++) {
-        const auto record = record_of(EVENT_moved, size);   // exactly as large as said: a sanitizer sees a step beyond
+        const auto record =
+            record_of(EVENT_moved, size);  // exactly as large as said: a sanitizer sees a step beyond
         CHECK_FALSE(counts.accept(record));
     }
     CHECK(counts.malformed() == sizeof(event_header));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "self_metrics.h"
 
-#include <catch2/catch.hpp>
 #include <fcntl.h>
+#include <catch2/catch.hpp>
 
 #include <cmath>
 #include <ctime>
@@ -13,7 +13,8 @@
 namespace plimsoll {
 namespace {
 
-const prometheus::MetricFamily* find(const std::vector<prometheus::MetricFamily>& families, std::string_view name) {
+const prometheus::MetricFamily* find(const std::vector<prometheus::MetricFamily>& families,
+                                     std::string_view name) {
     for (const auto& family : families) {
         if (family.name == name) {
             return &family;

@@ -8,6 +8,7 @@ from .cleanup import defer, workdir
 from .kernel_objects import entries, held_by, still_there
 from .ledger import Measurement, measure, thread_seconds
 from .metrics import Families, ParseError, Sample, parse
+from .mover import Mover
 from .prometheus import Prometheus, promtool_check
 from .reading import Reading, cpu_seconds, outside, residual
 from .remote_shell import RemoteShell
@@ -19,7 +20,7 @@ from .workloads import Truth, Waiter, burner_argv, forker_argv
 
 __all__ = [
     "Agent", "BINARY", "Born", "Cgroup", "CommandError", "Container", "ContainerdRuntime", "DockerRuntime",
-    "Families", "Life", "LxcRuntime", "Measurement", "NspawnRuntime", "ParseError", "PodmanRuntime", "Prometheus",
+    "Families", "Life", "LxcRuntime", "Measurement", "Mover", "NspawnRuntime", "ParseError", "PodmanRuntime", "Prometheus",
     "RUNTIMES", "Reading", "RemoteShell", "Rootfs", "RuncRuntime", "Sample", "Truth", "Waiter", "burner_argv",
     "cgroup_path", "command", "cpu_seconds", "defer", "entries", "forker_argv", "free_port", "held_by", "hierarchies",
     "measure", "outside", "parse", "promtool_check", "residual", "run", "still_there", "systemd_root",

@@ -46,6 +46,10 @@ class Cgroup:
         self._made = []
         self._undo = None
 
+    def identity(self):
+        """Its directory in the hierarchy that tells containers: v2, or any where there is none."""
+        return self.directories.get("") or next(iter(self.directories.values()))
+
     def missing(self):
         """The directories that do not exist yet, from the top down."""
         missing = []

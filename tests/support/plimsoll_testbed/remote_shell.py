@@ -6,7 +6,7 @@ import select
 
 
 class RemoteShell:
-    """`directory` is bind-mounted at /out. Between orders its only process waits in a read from a pipe."""
+    """`directory` is bind-mounted at /out. Between orders its only process waits in poll."""
 
     INIT = 'while read -r order; do eval "$order"; echo $? >/out/answers; done </out/orders'
 

@@ -17,9 +17,9 @@ class FakeSlotMap : public SlotMap {
     explicit FakeSlotMap(std::size_t stack_size) : stack_size_(stack_size) {}
 
     std::map<std::uint64_t, SlotEntry> entries;
-    std::map<std::uint32_t, std::uint64_t> threads;   ///< by slot
+    std::map<std::uint32_t, std::uint64_t> threads;  ///< by slot
     std::vector<std::uint32_t> stack;
-    std::map<std::uint32_t, std::uint64_t> owners;    ///< by slot: the newborn cgroup that took it
+    std::map<std::uint32_t, std::uint64_t> owners;  ///< by slot: the newborn cgroup that took it
     int invalidations = 0;
 
     /// cgroup_mkdir: the birth event's content.
@@ -54,7 +54,9 @@ class FakeSlotMap : public SlotMap {
         const auto found = entries.find(cgroup_id);
         return found == entries.end() ? std::nullopt : std::optional(found->second);
     }
-    std::vector<std::pair<std::uint32_t, std::uint64_t>> taken() override { return {owners.begin(), owners.end()}; }
+    std::vector<std::pair<std::uint32_t, std::uint64_t>> taken() override {
+        return {owners.begin(), owners.end()};
+    }
     bool offer_free(std::uint32_t slot) override {
         if (stack.size() >= stack_size_) {
             return false;
@@ -80,8 +82,8 @@ class FakeSlotMap : public SlotMap {
     std::size_t stack_size_;
 };
 
-/// A registry over a fake kernel, with a clock that the test moves. Paths that begin with "/c" or end in "/nested" are
-/// containers.
+/// A registry over a fake kernel, with a clock that the test moves. Paths that begin with "/c" or end in
+/// "/nested" are containers.
 struct RegistryFixture {
     explicit RegistryFixture(std::uint32_t max = 8, std::uint32_t provisional = 4)
         : limits{max, provisional, kLinger}, kernel(provisional), registry(kernel, limits, callbacks()) {}
@@ -99,17 +101,18 @@ struct RegistryFixture {
                         return std::nullopt;
                     }
                     if (path.starts_with("/c") && path.rfind('/') != 0 && !path.ends_with("/nested")) {
-                        return std::nullopt;   // below a container
+                        return std::nullopt;  // below a container
                     }
                     Container container;
                     container.cgroup = path;
                     container.name = path.substr(1);
                     return container;
                 },
-                .render = [this](const Container& container) {
-                    rendered++;
-                    return RenderedLabels{std::make_shared<const std::string>(container.name), ""};
-                },
+                .render =
+                    [this](const Container& container) {
+                        rendered++;
+                        return RenderedLabels{std::make_shared<const std::string>(container.name), ""};
+                    },
                 .fold = [this](std::uint32_t slot, Handle heir) { folds.push_back({slot, heir}); },
                 .forget = [this](Handle handle) { forgotten.insert(handle); }};
     }

@@ -40,7 +40,7 @@ TEST_CASE("a newborn container keeps the slot that the kernel gave it") {
     CHECK(fixture.kernel.slot_of(10) == provisional);
     CHECK(fixture.kernel.entries.at(10).confirmed);
     CHECK(fixture.find("/c1")->slot == provisional);
-    CHECK(fixture.kernel.invalidations == before);   // no thread needs to look again
+    CHECK(fixture.kernel.invalidations == before);  // no thread needs to look again
     CHECK_FALSE(fixture.registry.needs_visit());
 }
 
@@ -78,7 +78,7 @@ TEST_CASE("a child born before its container was confirmed gives its slot's valu
     fixture.registry.birth(child, fixture.now);
     const Watched* container = fixture.find("/c1");
     CHECK(fixture.kernel.slot_of(11) == container->slot);
-    CHECK(container->slots == Slots{container->slot, own});   // its threads count for the container at once
+    CHECK(container->slots == Slots{container->slot, own});  // its threads count for the container at once
     CHECK(fixture.registry.needs_visit());
     fixture.pass(kSecond);
     CHECK(fixture.folds == std::vector<RegistryFixture::Fold>{{own, container->handle}});
@@ -92,7 +92,7 @@ TEST_CASE("a cgroup that is no container is released and its slot is used again"
     const std::uint32_t slot = fixture.kernel.slot_of(30);
     CHECK_FALSE(fixture.registry.birth(found, fixture.now));
     CHECK(fixture.kernel.slot_of(30) == SLOT_NONE);
-    CHECK(fixture.registry.needs_visit());   // threads of it may sleep already
+    CHECK(fixture.registry.needs_visit());  // threads of it may sleep already
     CHECK(fixture.registry.free_slots() == free - 1);
     fixture.pass(kSecond);
     CHECK(fixture.folds == std::vector<RegistryFixture::Fold>{{slot, 0}});
@@ -120,7 +120,7 @@ TEST_CASE("a slot is not used again while a thread is booked on it, however long
     fixture.pass(10 * kSecond);
     CHECK(fixture.registry.draining() == 1);
     CHECK(std::ranges::find(fixture.kernel.stack, slot) == fixture.kernel.stack.end());
-    CHECK(fixture.find("/c1")->slots == Slots{slot});   // and counts for its container meanwhile
+    CHECK(fixture.find("/c1")->slots == Slots{slot});  // and counts for its container meanwhile
     fixture.kernel.threads[slot] = 0;
     fixture.registry.tick(fixture.now);
     CHECK(fixture.registry.draining() == 0);
@@ -136,7 +136,7 @@ TEST_CASE("an ended container stays on the page for its linger and no longer") {
     fixture.pass(RegistryFixture::kLinger - 1);
     REQUIRE(fixture.find("/c1") != nullptr);
     CHECK(fixture.find("/c1")->slots.empty());
-    CHECK(fixture.folds == std::vector<RegistryFixture::Fold>{{slot, handle}});   // its values are kept
+    CHECK(fixture.folds == std::vector<RegistryFixture::Fold>{{slot, handle}});  // its values are kept
     CHECK(fixture.forgotten.empty());
     fixture.pass(1);
     CHECK(fixture.find("/c1") == nullptr);
@@ -185,7 +185,7 @@ TEST_CASE("containers beyond the maximum share the overflow slot and are counted
     CHECK(overflow->container.name == "overflow");
     CHECK(std::ranges::find(overflow->slots, provisional) != overflow->slots.end());
     CHECK(fixture.make(31, 30, "/c3/child") == SLOT_OVERFLOW);
-    CHECK(fixture.registry.overflowing() == 2);   // a child is no container
+    CHECK(fixture.registry.overflowing() == 2);  // a child is no container
     fixture.pass(kSecond);
     CHECK(overflow->slots == Slots{SLOT_OVERFLOW});
 
@@ -194,7 +194,7 @@ TEST_CASE("containers beyond the maximum share the overflow slot and are counted
     fixture.remove(40);
     CHECK(fixture.registry.overflowing() == 0);
     CHECK(fixture.registry.removed() == 2);
-    CHECK(fixture.registry.shown().size() == 3);   // once used, the series stays
+    CHECK(fixture.registry.shown().size() == 3);  // once used, the series stays
     fixture.pass(kSecond);
     CHECK(fixture.registry.draining() == 0);
 }
@@ -210,7 +210,7 @@ TEST_CASE("a container that ends makes room for the next one") {
 
 TEST_CASE("a cgroup that got the overflow slot for want of others is put right and its threads are moved") {
     RegistryFixture fixture(8, 1);
-    const FoundCgroup other = fixture.kernel.mkdir(29, kRoot, "/first");   // takes the only slot on the stack
+    const FoundCgroup other = fixture.kernel.mkdir(29, kRoot, "/first");  // takes the only slot on the stack
     const FoundCgroup container = fixture.kernel.mkdir(10, kRoot, "/c1");
     const FoundCgroup stranger = fixture.kernel.mkdir(30, kRoot, "/other");
     REQUIRE(fixture.kernel.slot_of(10) == SLOT_OVERFLOW);
@@ -229,7 +229,7 @@ TEST_CASE("a cgroup that got the overflow slot for want of others is put right a
     before = fixture.kernel.invalidations;
     fixture.registry.birth(stranger, fixture.now);
     CHECK(fixture.kernel.slot_of(30) == SLOT_NONE);
-    CHECK(fixture.kernel.invalidations > before);   // else its threads stay booked on the overflow slot
+    CHECK(fixture.kernel.invalidations > before);  // else its threads stay booked on the overflow slot
     CHECK(fixture.registry.needs_visit());
 }
 
@@ -237,7 +237,7 @@ TEST_CASE("a container that only the resync finds has its threads looked up") {
     RegistryFixture fixture;
     fixture.registry.visited();
     const int before = fixture.kernel.invalidations;
-    fixture.registry.birth({10, kRoot, "/c1"}, fixture.now);   // the kernel has no entry for it
+    fixture.registry.birth({10, kRoot, "/c1"}, fixture.now);  // the kernel has no entry for it
     CHECK(fixture.kernel.invalidations > before);
     CHECK(fixture.registry.needs_visit());
 }
@@ -326,7 +326,7 @@ TEST_CASE("a container selected inside another is its own and the outer one keep
     REQUIRE(nested != nullptr);
     CHECK(nested->slot != outer);
     CHECK(fixture.kernel.slot_of(11) == nested->slot);
-    CHECK(fixture.registry.needs_visit());   // its first threads are booked on the outer one's slot
+    CHECK(fixture.registry.needs_visit());  // its first threads are booked on the outer one's slot
     CHECK(fixture.make(12, 11, "/c1/nested/child") == nested->slot);
     fixture.remove(12);
     fixture.remove(11);

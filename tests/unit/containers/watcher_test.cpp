@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The tree is a temporary directory: walking it works as on a cgroup file system. Finding a path by id does not, so
-// what depends on that is tested with real cgroups in tests/bpf.
+// The tree is a temporary directory: walking it works as on a cgroup file system. Finding a path by id does
+// not, so what depends on that is tested with real cgroups in tests/bpf.
 #include "containers/watcher.h"
 
 #include <catch2/catch.hpp>
@@ -28,7 +28,9 @@ struct WatcherFixture : RegistryFixture {
         std::filesystem::create_directories(tree.path() + path);
         return id(path);
     }
-    std::uint64_t id(const std::string& path) const { return id_of({tree.path(), true, "", {}}, path).value(); }
+    std::uint64_t id(const std::string& path) const {
+        return id_of({tree.path(), true, "", {}}, path).value();
+    }
     void rmdir(const std::string& path) { std::filesystem::remove_all(tree.path() + path); }
     void resync() {
         REQUIRE(watcher.begin_resync(now));
@@ -41,7 +43,8 @@ struct WatcherFixture : RegistryFixture {
         event.header.slot = found.slot_hint;
         event.header.cgroup_id = found.id;
         event.parent_id = found.parent_id;
-        event.path_size = static_cast<std::uint32_t>(std::min<std::size_t>(found.path.size(), EVENT_PATH_MAX - 1));
+        event.path_size =
+            static_cast<std::uint32_t>(std::min<std::size_t>(found.path.size(), EVENT_PATH_MAX - 1));
         std::memcpy(event.path, found.path.data(), event.path_size);
         return event;
     }
@@ -108,7 +111,7 @@ TEST_CASE("a resync ends containers that are gone without a word, and counts tha
     CHECK(fixture.watcher.corrections() == 0);
     fixture.rmdir("/c2");
     fixture.resync();
-    CHECK(fixture.watcher.corrections() == 2);   // the container and its child
+    CHECK(fixture.watcher.corrections() == 2);  // the container and its child
     CHECK(fixture.find("/c2")->ended_ns);
     CHECK_FALSE(fixture.find("/c1")->ended_ns);
 }
@@ -137,7 +140,7 @@ TEST_CASE("a death told between walk and comparison is no correction") {
 
 TEST_CASE("an entry that the kernel kept for a cgroup that is gone is removed") {
     WatcherFixture fixture;
-    fixture.kernel.mkdir(30, 1, "/other");   // neither birth nor death was ever heard of
+    fixture.kernel.mkdir(30, 1, "/other");  // neither birth nor death was ever heard of
     fixture.resync();
     CHECK(fixture.kernel.entries.empty());
     CHECK(fixture.watcher.corrections() == 1);
@@ -147,7 +150,7 @@ TEST_CASE("an entry that the kernel kept for a cgroup that is gone is removed") 
 TEST_CASE("a walk that could not see everything ends nothing") {
     WatcherFixture fixture;
     std::string deep = "/c1";
-    for (int depth = 0; depth < 260; depth++) {   // the walk goes 256 levels down
+    for (int depth = 0; depth < 260; depth++) {  // the walk goes 256 levels down
         deep += "/d";
     }
     const auto id = fixture.mkdir(deep);

@@ -92,12 +92,13 @@ TEST_CASE("several slots fold into one container") {
 
 TEST_CASE("sums are modulo 2^64, so an account that wrapped around keeps its difference") {
     Kernel kernel;
-    kernel.slots[2].events = std::numeric_limits<__u64>::max() - 2;   // "-3": more leaves than enters on this CPU
+    kernel.slots[2].events =
+        std::numeric_limits<__u64>::max() - 2;  // "-3": more leaves than enters on this CPU
     kernel.sums.fold(2, 0);
     kernel.add(2, 7);
     CHECK(kernel.slots[2].events == 4);
     CHECK(kernel.sum(kWeb, {2}).events == 7);
-    kernel.slots[3].events = std::numeric_limits<__u64>::max();       // -1 here and +7 there are 6
+    kernel.slots[3].events = std::numeric_limits<__u64>::max();  // -1 here and +7 there are 6
     CHECK(kernel.sum(kWeb, {2, 3}).events == 6);
 }
 

@@ -15,7 +15,9 @@ namespace {
 
 constexpr __u32 kBuckets = plimsoll::kTimeBounds + 1;
 
-std::uint64_t bound_ns(unsigned k) { return std::uint64_t{1000} << k; }
+std::uint64_t bound_ns(unsigned k) {
+    return std::uint64_t{1000} << k;
+}
 
 }  // namespace
 
@@ -48,7 +50,7 @@ TEST_CASE("times above the last bound share the last bucket, however large") {
 TEST_CASE("buckets agree with the definition by comparison") {
     std::uint64_t ns = 1;
     for (int i = 0; i < 200'000; i++) {
-        ns = ns * 6364136223846793005 + 1442695040888963407;   // Knuth's MMIX generator
+        ns = ns * 6364136223846793005 + 1442695040888963407;  // Knuth's MMIX generator
         const std::uint64_t value = ns >> (ns % 61);
         __u32 expected = 0;
         while (expected < kBuckets - 1 && value > bound_ns(expected)) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "loop/event_loop.h"
 
-#include <catch2/catch.hpp>
 #include <fcntl.h>
 #include <sys/eventfd.h>
+#include <catch2/catch.hpp>
 
 #include <csignal>
 #include <cstdint>
@@ -20,7 +20,9 @@ EventLoop make_loop() {
     return std::move(*loop);
 }
 
-UniqueFd make_eventfd() { return UniqueFd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)); }
+UniqueFd make_eventfd() {
+    return UniqueFd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+}
 
 void ring(const UniqueFd& fd) {
     const std::uint64_t one = 1;
@@ -122,7 +124,7 @@ TEST_CASE("a loop that is late gets one call of a timer, not one for each period
     }));
     REQUIRE(loop.every(25ms, [&] { loop.stop(); }));
     REQUIRE(loop.run());
-    CHECK(calls <= 4);   // the first, one for all that passed meanwhile, and those in the few ms left
+    CHECK(calls <= 4);  // the first, one for all that passed meanwhile, and those in the few ms left
     CHECK(calls >= 2);
 }
 
@@ -148,7 +150,7 @@ TEST_CASE("the loop's own descriptors are closed with it and not inherited by pr
         EventLoop loop = make_loop();
         REQUIRE(loop.every(1h, [] {}));
         const UniqueFd next(open("/dev/null", O_RDONLY | O_CLOEXEC));
-        number = next.get() - 1;   // the timer
+        number = next.get() - 1;  // the timer
         CHECK((fcntl(number, F_GETFD) & FD_CLOEXEC) != 0);
     }
     CHECK(fcntl(number, F_GETFD) == -1);
