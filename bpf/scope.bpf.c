@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Scope: which container a thread belongs to, from its first instruction to its last. Births and deaths of cgroups,
- * births of threads, moves between cgroups, the end of processes; and the iterator that seeds what already runs.
+ * Scope: which container a thread belongs to, from its first instruction to its last. Births and deaths of
+ * cgroups, births of threads, moves between cgroups, the end of processes; and the iterator that seeds what
+ * already runs.
  */
+#include "scope.bpf.h"
 #include "classify.bpf.h"
 #include "events.bpf.h"
-#include "scope.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-const volatile __s32 hierarchy_id = 0; /* of the hierarchy that identifies containers; every other one is ignored */
+const volatile __s32 hierarchy_id =
+    0; /* of the hierarchy that identifies containers; every other one is ignored */
 
 /* Free slots for newborn cgroups, kept filled by the daemon. */
 struct {
@@ -34,21 +36,21 @@ struct {
     __type(value, struct cgroup_event);
 } event_scratch SEC(".maps");
 
-static __always_inline bool is_ours(struct cgroup *cgroup) {
+static __always_inline bool is_ours(struct cgroup* cgroup) {
     return cgroup->root->hierarchy_id == hierarchy_id;
 }
 
-static __always_inline void send_cgroup_event(void *context, __u32 kind, __u32 slot, struct cgroup *cgroup,
-                                              const char *path) {
+static __always_inline void send_cgroup_event(void* context, __u32 kind, __u32 slot, struct cgroup* cgroup,
+                                              const char* path) {
     __u32 key = 0;
-    struct cgroup_event *event = bpf_map_lookup_elem(&event_scratch, &key);
+    struct cgroup_event* event = bpf_map_lookup_elem(&event_scratch, &key);
     if (!event)
         return;
     event->header.kind = kind;
     event->header.slot = slot;
     event->header.ts_ns = bpf_ktime_get_boot_ns();
     event->header.cgroup_id = cgroup->kn->id;
-    struct cgroup_subsys_state *parent = cgroup->self.parent;
+    struct cgroup_subsys_state* parent = cgroup->self.parent;
     event->parent_id = parent ? BPF_CORE_READ(parent, cgroup, kn, id) : 0;
     event->reserved = 0;
     long size = bpf_probe_read_kernel_str(event->path, EVENT_PATH_MAX, path);
@@ -69,17 +71,17 @@ static __always_inline __u32 take_provisional_slot(__u64 cgroup_id) {
 }
 
 /*
- * A child of a confirmed container belongs to it. Anything else may turn out to be a container and gets a slot of its
- * own at once, also below another newborn: the containers of a new pod must not share the pod's.
+ * A child of a confirmed container belongs to it. Anything else may turn out to be a container and gets a
+ * slot of its own at once, also below another newborn: the containers of a new pod must not share the pod's.
  */
 SEC("tp_btf/cgroup_mkdir")
-int BPF_PROG(on_cgroup_mkdir, struct cgroup *cgroup, const char *path) {
+int BPF_PROG(on_cgroup_mkdir, struct cgroup* cgroup, const char* path) {
     if (!is_ours(cgroup))
         return 0;
     __u64 id = cgroup->kn->id;
-    struct cgroup_subsys_state *parent = cgroup->self.parent;
+    struct cgroup_subsys_state* parent = cgroup->self.parent;
     __u64 parent_id = parent ? BPF_CORE_READ(parent, cgroup, kn, id) : 0;
-    struct cgroup_scope *inherited = bpf_map_lookup_elem(&cgroup_scopes, &parent_id);
+    struct cgroup_scope* inherited = bpf_map_lookup_elem(&cgroup_scopes, &parent_id);
     struct cgroup_scope scope = {};
     if (inherited && inherited->flags & SCOPE_CONFIRMED) {
         scope.slot = inherited->slot;
@@ -96,7 +98,7 @@ int BPF_PROG(on_cgroup_mkdir, struct cgroup *cgroup, const char *path) {
 
 /* A cgroup can be removed once its last thread has begun to exit; those threads keep the slot they have. */
 SEC("tp_btf/cgroup_rmdir")
-int BPF_PROG(on_cgroup_rmdir, struct cgroup *cgroup, const char *path) {
+int BPF_PROG(on_cgroup_rmdir, struct cgroup* cgroup, const char* path) {
     if (!is_ours(cgroup))
         return 0;
     __u64 id = cgroup->kn->id;
@@ -107,8 +109,8 @@ int BPF_PROG(on_cgroup_rmdir, struct cgroup *cgroup, const char *path) {
 }
 
 /* What the thread is doing now; STATE_COUNT when that cannot be told from outside at this moment. */
-static __always_inline __u32 observe(struct task_struct *task, struct task_state *thread) {
-    __u32 task_state = *(volatile __u32 *)&task->__state;
+static __always_inline __u32 observe(struct task_struct* task, struct task_state* thread) {
+    __u32 task_state = *(volatile __u32*)&task->__state;
     if (task->exit_state || task_state & TASK_DEAD)
         return task->on_cpu ? STATE_COUNT : STATE_DEAD;
     if (task_state == 0)
@@ -121,13 +123,13 @@ static __always_inline __u32 observe(struct task_struct *task, struct task_state
 }
 
 /*
- * Corrects a thread whose state cannot be what the ledger has: it changed between our look and our publishing it,
- * unseen by the hooks. Whether a thread that has been booked before runs or is about to is the hooks' to say: they have
- * changed its word a moment before what we see changes.
+ * Corrects a thread whose state cannot be what the ledger has: it changed between our look and our publishing
+ * it, unseen by the hooks. Whether a thread that has been booked before runs or is about to is the hooks' to
+ * say: they have changed its word a moment before what we see changes.
  */
-static __always_inline void settle(struct task_struct *task, struct task_state *thread, bool fresh) {
+static __always_inline void settle(struct task_struct* task, struct task_state* thread, bool fresh) {
     for (int attempt = 0; attempt < 3; attempt++) {
-        __u64 word = *(volatile __u64 *)&thread->word;
+        __u64 word = *(volatile __u64*)&thread->word;
         __u32 booked = word_state(word), actual = observe(task, thread);
         if (!word_slot(word) || booked == STATE_DEAD || booked == actual || actual == STATE_COUNT)
             return;
@@ -136,10 +138,10 @@ static __always_inline void settle(struct task_struct *task, struct task_state *
         __u64 new = make_word(word_generation(word), word_slot(word), actual);
         if (__sync_val_compare_and_swap(&thread->word, word, new) != word)
             continue;
-        struct ledger_account *account = find_account(WRITER_SHARED, word_slot(word));
+        struct ledger_account* account = find_account(WRITER_SHARED, word_slot(word));
         if (!account)
             return;
-        __u64 now = bpf_ktime_get_boot_ns();
+        __u64 now = ledger_time();
         thread->since_ns = now;
         begin(WRITER_SHARED, account);
         leave(WRITER_SHARED, account, booked, now);
@@ -152,14 +154,14 @@ static __always_inline void settle(struct task_struct *task, struct task_state *
 }
 
 /*
- * Binds a thread that already lives to the slot of its cgroup; what no container claims gets no storage. Returns its
- * record, or null; `fresh` says that no slot accounted for it so far.
+ * Binds a thread that already lives to the slot of its cgroup; what no container claims gets no storage.
+ * Returns its record, or null; `fresh` says that no slot accounted for it so far.
  */
-static __always_inline struct task_state *adopt(struct task_struct *task, bool *fresh) {
+static __always_inline struct task_state* adopt(struct task_struct* task, bool* fresh) {
     if (task->exit_state)
         return 0;
     __u32 slot = slot_of_task(task);
-    struct task_state *thread = bpf_task_storage_get(&tasks, task, 0, 0);
+    struct task_state* thread = bpf_task_storage_get(&tasks, task, 0, 0);
     if (!thread) {
         if (!slot)
             return 0;
@@ -169,42 +171,43 @@ static __always_inline struct task_state *adopt(struct task_struct *task, bool *
             return 0;
         }
     }
-    *fresh = !word_slot(*(volatile __u64 *)&thread->word);
+    *fresh = !word_slot(*(volatile __u64*)&thread->word);
     __u32 state = observe(task, thread);
     if (state == STATE_DEAD)
         return 0;
-    bind(WRITER_SHARED, task, thread, slot, state == STATE_COUNT ? STATE_RUNNING : state, bpf_ktime_get_boot_ns());
+    bind(WRITER_SHARED, task, thread, slot, state == STATE_COUNT ? STATE_RUNNING : state, ledger_time());
     return thread;
 }
 
 /* From the child's own css_set: io_uring workers and CLONE_INTO_CGROUP are right too. */
 SEC("tp_btf/task_newtask")
-int BPF_PROG(on_task_newtask, struct task_struct *task) {
+int BPF_PROG(on_task_newtask, struct task_struct* task) {
     __u32 slot = slot_of_task(task);
     if (!slot)
         return 0;
-    struct task_state *thread = bpf_task_storage_get(&tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+    struct task_state* thread = bpf_task_storage_get(&tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
     if (!thread) {
         count_failure(FAILURE_task_storage_full);
         return 0;
     }
-    bind(WRITER_SHARED, task, thread, slot, STATE_RUNNABLE, bpf_ktime_get_boot_ns());
+    bind(WRITER_SHARED, task, thread, slot, STATE_RUNNABLE, ledger_time());
     return 0;
 }
 
 /*
- * Moving a process moves all its threads but names the leader only. Bound at once are a thread that moves itself and
- * one that nobody accounted for; the others notice by the generation when they next run or wake, and those asleep are
- * visited by the iterator, which the event asks for (see shared/ledger.h for who may write a word).
+ * Moving a process moves all its threads but names the leader only. Bound at once are a thread that moves
+ * itself and one that nobody accounted for; the others notice by the generation when they next run or wake,
+ * and those asleep are visited by the iterator, which the event asks for (see shared/ledger.h for who may
+ * write a word).
  */
 SEC("tp_btf/cgroup_attach_task")
-int BPF_PROG(on_cgroup_attach_task, struct cgroup *cgroup, const char *path, struct task_struct *task,
+int BPF_PROG(on_cgroup_attach_task, struct cgroup* cgroup, const char* path, struct task_struct* task,
              bool threadgroup) {
     if (!is_ours(cgroup))
         return 0;
-    struct task_state *thread = bpf_task_storage_get(&tasks, task, 0, 0);
+    struct task_state* thread = bpf_task_storage_get(&tasks, task, 0, 0);
     bool self = (__u32)bpf_get_current_pid_tgid() == (__u32)task->pid;
-    bool booked = thread && word_slot(*(volatile __u64 *)&thread->word);
+    bool booked = thread && word_slot(*(volatile __u64*)&thread->word);
     if (self || !booked) {
         bool fresh;
         thread = adopt(task, &fresh);
@@ -213,31 +216,34 @@ int BPF_PROG(on_cgroup_attach_task, struct cgroup *cgroup, const char *path, str
     if (alone && (self || !thread))
         return 0;
     __sync_fetch_and_add(&scope_control.generation, 1);
-    struct event_header moved = {.kind = EVENT_moved, .ts_ns = bpf_ktime_get_boot_ns(), .cgroup_id = cgroup->kn->id};
+    struct event_header moved = {
+        .kind = EVENT_moved, .ts_ns = bpf_ktime_get_boot_ns(), .cgroup_id = cgroup->kn->id};
     send_event(ctx, &moved, sizeof(moved));
     return 0;
 }
 
 /* A thread that execs while it is not the leader becomes it, under the leader's old number. */
 SEC("tp_btf/sched_process_exec")
-int BPF_PROG(on_sched_process_exec, struct task_struct *task, int old_pid) {
+int BPF_PROG(on_sched_process_exec, struct task_struct* task, int old_pid) {
     if (old_pid == task->pid)
         return 0;
-    struct task_state *thread = bpf_task_storage_get(&tasks, task, 0, 0);
+    struct task_state* thread = bpf_task_storage_get(&tasks, task, 0, 0);
     if (thread)
         thread->process = PROCESS_COUNTED;
     return 0;
 }
 
-/* A process ends with its last thread; two that exit at once both see `live` at 0, so the leader's record decides. */
+/* A process ends with its last thread; two that exit at once both see `live` at 0, so the leader's record
+ * decides. */
 SEC("tp_btf/sched_process_exit")
-int BPF_PROG(on_sched_process_exit, struct task_struct *task) {
+int BPF_PROG(on_sched_process_exit, struct task_struct* task) {
     if (task->signal->live.counter)
         return 0;
-    struct task_state *leader = bpf_task_storage_get(&tasks, task->group_leader, 0, 0);
-    if (!leader || __sync_val_compare_and_swap(&leader->process, PROCESS_COUNTED, PROCESS_ENDED) != PROCESS_COUNTED)
+    struct task_state* leader = bpf_task_storage_get(&tasks, task->group_leader, 0, 0);
+    if (!leader ||
+        __sync_val_compare_and_swap(&leader->process, PROCESS_COUNTED, PROCESS_ENDED) != PROCESS_COUNTED)
         return 0;
-    struct ledger_account *account = find_account(WRITER_SHARED, word_slot(*(volatile __u64 *)&leader->word));
+    struct ledger_account* account = find_account(WRITER_SHARED, word_slot(*(volatile __u64*)&leader->word));
     if (account) {
         begin(WRITER_SHARED, account);
         add(WRITER_SHARED, &account->processes, -1);
@@ -248,12 +254,12 @@ int BPF_PROG(on_sched_process_exit, struct task_struct *task) {
 
 /* Runs only while scope_control.visiting is set. */
 SEC("iter/task")
-int on_each_task(struct bpf_iter__task *context) {
-    struct task_struct *task = context->task;
+int on_each_task(struct bpf_iter__task* context) {
+    struct task_struct* task = context->task;
     if (!task)
         return 0;
     bool fresh = false;
-    struct task_state *thread = adopt(task, &fresh);
+    struct task_state* thread = adopt(task, &fresh);
     if (thread)
         settle(task, thread, fresh);
     return 0;

@@ -53,7 +53,9 @@ class Checker {
     [[nodiscard]] const std::vector<Row>& rows() const { return rows_; }
 
   private:
-    void fine(std::string what, std::string detail) { rows_.push_back({Verdict::fine, std::move(what), std::move(detail)}); }
+    void fine(std::string what, std::string detail) {
+        rows_.push_back({Verdict::fine, std::move(what), std::move(detail)});
+    }
     void failed(std::string what, std::string detail) {
         rows_.push_back({Verdict::failed, std::move(what), std::move(detail)});
         would_start_ = false;
@@ -67,8 +69,10 @@ class Checker {
         }
         layout_ = std::move(*layout);
         const bool hybrid = layout_->v2 && layout_->all.size() > 1;
-        fine("cgroups", layout_->v2 ? (hybrid ? "hybrid, containers by the v2 hierarchy at " : "v2 at ") + layout_->mount
-                                    : "v1, containers by the hierarchy of " + layout_->controller + " at " + layout_->mount);
+        fine("cgroups",
+             layout_->v2
+                 ? (hybrid ? "hybrid, containers by the v2 hierarchy at " : "v2 at ") + layout_->mount
+                 : "v1, containers by the hierarchy of " + layout_->controller + " at " + layout_->mount);
     }
 
     void check_capabilities() {
@@ -121,15 +125,20 @@ class Checker {
         if (!layout_->v2) {
             options.hierarchy_id = hierarchy_number(layout_->controller).value_or(0);
         }
-        auto scope = Scope::start(options, *types_);
+        const std::string what = "scope (cgroup, task and process hooks)";
+        auto scope = Scope::load(options, *types_);
         if (!scope) {
-            failed("scope (cgroup, task and process hooks)", scope.error().message);
+            failed(what, scope.error().message);
             return;
         }
-        fine("scope (cgroup, task and process hooks)", "loads and attaches");
         bool any = false;
         for (auto& probe : make_probes()) {
             any = check_probe(*probe, **scope) || any;
+        }
+        if (auto attached = (*scope)->attach(); attached) {
+            fine(what, "loads and attaches");
+        } else {
+            failed(what, attached.error().message);
         }
         if (!any) {
             failed("probes", "none can be started, so there is nothing to export");
@@ -149,13 +158,15 @@ class Checker {
             const bool there = !hook.starts_with("tp_btf/") || types_->has_tracepoint(hook.substr(7));
             (there ? hooks : missing) += (there ? hooks : missing).empty() ? hook : ", " + hook;
         }
-        auto started = missing.empty() ? probe.start({scope, *types_}) : fail("this kernel has no " + missing);
+        auto started =
+            missing.empty() ? probe.start({scope, *types_}) : fail("this kernel has no " + missing);
         if (started) {
             fine(what, hooks);
         } else if (required) {
             failed(what, started.error().message + " (and it is required)");
         } else {
-            rows_.push_back({Verdict::missing, what, started.error().message + "; the others run without it"});
+            rows_.push_back(
+                {Verdict::missing, what, started.error().message + "; the others run without it"});
         }
         return started.has_value();
     }
@@ -178,8 +189,8 @@ int run_check(const Config& config, std::ostream& out) {
         width = std::max(width, row.what.size());
     }
     for (const auto& row : checker.rows()) {
-        out << std::left << std::setw(6) << mark(row.verdict) << std::setw(static_cast<int>(width) + 2) << row.what
-            << row.detail << '\n';
+        out << std::left << std::setw(6) << mark(row.verdict) << std::setw(static_cast<int>(width) + 2)
+            << row.what << row.detail << '\n';
     }
     out << (would_start ? "\nThe agent would start here.\n" : "\nThe agent would not start here.\n");
     return would_start ? 0 : 1;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// `plimsoll check`: what works on this host, what does not, why, and what to do; by the code that the start uses.
+// `plimsoll check`: what works on this host, what does not, why, and what to do; by the code that the start
+// uses.
 #pragma once
 
 #include <ostream>

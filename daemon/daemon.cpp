@@ -19,16 +19,18 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// How long an event can wait when the channel is far from full; births are exact all the same, the kernel sees to it.
+// How long an event can wait when the channel is far from full; births are exact all the same, the kernel
+// sees to it.
 constexpr auto kTick = milliseconds(100);
 constexpr auto kResync = seconds(30);
-// Newborn cgroups that can have a slot before the daemon has read their events: 2,560 births a second at kTick.
+// Newborn cgroups that can have a slot before the daemon has read their events: 2,560 births a second at
+// kTick.
 constexpr std::uint32_t kProvisionalSlots = 256;
-// Threads that sleep while they are moved, or while their cgroup turns out to be no container, are visited at most this
-// often between scrapes.
+// Threads that sleep while they are moved, or while their cgroup turns out to be no container, are visited at
+// most this often between scrapes.
 constexpr std::uint64_t kVisitPauseNs = 1'000'000'000;
-// A runtime may write its files after it has made the cgroup; nameless containers are asked for again every so many
-// ticks, this long.
+// A runtime may write its files after it has made the cgroup; nameless containers are asked for again every
+// so many ticks, this long.
 constexpr std::uint64_t kNamePatienceNs = 30'000'000'000;
 constexpr std::uint64_t kNamelessTicks = 5;
 // Every container's files are read again after so many ticks: a rename shows within ten seconds.
@@ -51,9 +53,10 @@ Result<std::unique_ptr<Daemon>> Daemon::start(const Config& config) {
         return std::unexpected(loop.error());
     }
     daemon->loop_ = std::make_unique<EventLoop>(std::move(*loop));
-    const auto done = in_order([&] { return daemon->start_web(); }, [&] { return daemon->start_kernel_side(); },
-                               [&] { return daemon->start_probes(); }, [&] { return daemon->start_watching(); },
-                               [&] { return daemon->schedule(); });
+    const auto done =
+        in_order([&] { return daemon->start_web(); }, [&] { return daemon->start_kernel_side(); },
+                 [&] { return daemon->start_probes(); }, [&] { return daemon->start_watching(); },
+                 [&] { return daemon->schedule(); });
     if (!done) {
         return std::unexpected(done.error());
     }
@@ -114,34 +117,34 @@ Result<void> Daemon::start_kernel_side() {
     if (config_.self_bpf_stats) {
         program_stats_ = enable_program_stats();
     }
-    auto scope = Scope::start(options, *types_);
+    auto scope = Scope::load(options, *types_);
     if (!scope) {
         return std::unexpected(scope.error());
     }
     scope_ = std::move(*scope);
     registry_ = std::make_unique<Registry>(
         *scope_, limits,
-        Registry::Callbacks{
-            .select = [this](const std::string& path) { return selector_.select(path); },
-            .render =
-                [this](const Container& container) {
-                    return RenderedLabels{std::make_shared<const std::string>(render_labels(container)),
-                                          render_info_labels(container, info_labels_)};
-                },
-            .fold =
-                [this](std::uint32_t slot, Handle heir) {
-                    for (const auto& running : probes_) {
-                        if (running.up) {
-                            running.probe->fold(slot, heir);
-                        }
-                    }
-                },
-            .forget =
-                [this](Handle handle) {
-                    for (const auto& running : probes_) {
-                        running.probe->forget(handle);
-                    }
-                }});
+        Registry::Callbacks{.select = [this](const std::string& path) { return selector_.select(path); },
+                            .render =
+                                [this](const Container& container) {
+                                    return RenderedLabels{
+                                        std::make_shared<const std::string>(render_labels(container)),
+                                        render_info_labels(container, info_labels_)};
+                                },
+                            .fold =
+                                [this](std::uint32_t slot, Handle heir) {
+                                    for (const auto& running : probes_) {
+                                        if (running.up) {
+                                            running.probe->fold(slot, heir);
+                                        }
+                                    }
+                                },
+                            .forget =
+                                [this](Handle handle) {
+                                    for (const auto& running : probes_) {
+                                        running.probe->forget(handle);
+                                    }
+                                }});
     watcher_ = std::make_unique<Watcher>(*registry_, *scope_, layout_);
     return {};
 }
@@ -172,6 +175,9 @@ Result<void> Daemon::start_probes() {
 }
 
 Result<void> Daemon::start_watching() {
+    if (auto attached = scope_->attach(); !attached) {
+        return attached;
+    }
     auto events = scope_->open_events([this](std::span<const std::byte> record) { on_record(record); });
     if (!events) {
         return std::unexpected(events.error());
@@ -196,8 +202,8 @@ Result<void> Daemon::schedule() {
 
 Result<void> Daemon::run() {
     publish_status();
-    spdlog::info("plimsoll {}: watching {} containers, events by {}", PLIMSOLL_VERSION, registry_->shown().size(),
-                 scope_->uses_ringbuf() ? "ring buffer" : "perf buffers");
+    spdlog::info("plimsoll {}: watching {} containers, events by {}", PLIMSOLL_VERSION,
+                 registry_->shown().size(), scope_->uses_ringbuf() ? "ring buffer" : "perf buffers");
     for (const auto port : web_->ports()) {
         spdlog::info("listening on port {}", port);
     }
@@ -207,7 +213,9 @@ Result<void> Daemon::run() {
     return done;
 }
 
-void Daemon::drain_events() { events_->drain(); }
+void Daemon::drain_events() {
+    events_->drain();
+}
 
 void Daemon::on_record(std::span<const std::byte> record) {
     const auto header = event_counts_.accept(record);
@@ -282,7 +290,8 @@ void Daemon::publish_status() {
     Status status;
     status.ready = true;
     for (const auto* watched : registry_->shown()) {
-        status.containers.push_back({watched->container.name, std::string(to_string(watched->container.runtime)),
+        status.containers.push_back({watched->container.name,
+                                     std::string(to_string(watched->container.runtime)),
                                      watched->container.cgroup});
     }
     exchange_->set_status(std::move(status));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The agent: wires kernel side, registry, probes and web server to one loop. Member order is lifetime order. Everything
-// but the web server's own threads runs on the thread that calls run().
+// The agent: wires kernel side, registry, probes and web server to one loop. Member order is lifetime order.
+// Everything but the web server's own threads runs on the thread that calls run().
 #pragma once
 
 #include <cstdint>

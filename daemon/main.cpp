@@ -3,10 +3,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <spdlog/spdlog.h>
 #include <CLI/CLI.hpp>
 #include <iostream>
 #include <optional>
-#include <spdlog/spdlog.h>
 
 #include "check_command.h"
 #include "config/load.h"
@@ -34,12 +34,13 @@ struct Options {
     std::string format = "table";
 };
 
-/// In place of a closed standard stream the next descriptor that is opened would get what is written to that stream.
-/// Writing to the stand-in of the standard output fails, so that a lost answer is noticed.
+/// In place of a closed standard stream the next descriptor that is opened would get what is written to that
+/// stream. Writing to the stand-in of the standard output fails, so that a lost answer is noticed.
 void hold_standard_streams() {
     for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
         if (fcntl(fd, F_GETFD) < 0) {
-            (void)open("/dev/null", fd == STDOUT_FILENO ? O_RDONLY : O_RDWR);   // takes the lowest free number: fd
+            (void)open("/dev/null",
+                       fd == STDOUT_FILENO ? O_RDONLY : O_RDWR);  // takes the lowest free number: fd
         }
     }
 }
@@ -105,9 +106,10 @@ int run_check(const Options& options) {
 }
 
 void add_config_option(CLI::App* command, Options& options) {
-    command->add_option("--config", options.config_file,
-                        std::string("Configuration file (default: ") + kDefaultConfig +
-                            " if it exists, else built-in defaults)")
+    command
+        ->add_option("--config", options.config_file,
+                     std::string("Configuration file (default: ") + kDefaultConfig +
+                         " if it exists, else built-in defaults)")
         ->type_name("FILE");
 }
 
@@ -128,19 +130,23 @@ int dispatch(CLI::App& app, const Options& options) {
 
 int parse_and_dispatch(int argc, char** argv) {
     Options options;
-    CLI::App app("Plimsoll accounts for every second of every thread of the containers on this host and serves the "
-                 "result on /metrics.");
+    CLI::App app(
+        "Plimsoll accounts for every second of every thread of the containers on this host and serves the "
+        "result on /metrics.");
     app.require_subcommand(1);
     app.set_version_flag("--version", std::string("plimsoll ") + PLIMSOLL_VERSION);
-    app.footer("Examples:\n"
-               "  plimsoll check                                  can the agent run here?\n"
-               "  plimsoll list --format json                     what would it watch?\n"
-               "  plimsoll daemon --web.listen-address :9752      run it\n"
-               "  curl -s localhost:9752/metrics | grep thread_seconds");
+    app.footer(
+        "Examples:\n"
+        "  plimsoll check                                  can the agent run here?\n"
+        "  plimsoll list --format json                     what would it watch?\n"
+        "  plimsoll daemon --web.listen-address :9752      run it\n"
+        "  curl -s localhost:9752/metrics | grep thread_seconds");
 
     auto* daemon = app.add_subcommand("daemon", "Run the agent");
     add_config_option(daemon, options);
-    daemon->add_option("--web.listen-address", options.listen, "Address to listen on, instead of web.listen; repeatable")
+    daemon
+        ->add_option("--web.listen-address", options.listen,
+                     "Address to listen on, instead of web.listen; repeatable")
         ->type_name("ADDR")
         ->check(listen_problem)
         ->allow_extra_args(false);

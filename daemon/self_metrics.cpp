@@ -22,9 +22,10 @@ constexpr auto kGauge = MetricType::gauge;
 
 constexpr std::array kCatalogue{
     MetricSpec{"plimsoll_build_info", kGauge, "", "version, compiler", "Always 1; what was built.", "build"},
-    MetricSpec{"plimsoll_probe_info", kGauge, "", "probe, method", "Always 1; how a probe gets its numbers.", "start"},
-    MetricSpec{"plimsoll_probe_up", kGauge, "", "probe", "1: the probe runs; 0: it is enabled but could not start.",
+    MetricSpec{"plimsoll_probe_info", kGauge, "", "probe, method", "Always 1; how a probe gets its numbers.",
                "start"},
+    MetricSpec{"plimsoll_probe_up", kGauge, "", "probe",
+               "1: the probe runs; 0: it is enabled but could not start.", "start"},
     MetricSpec{"plimsoll_probe_sample_seconds", kGauge, "seconds", "probe",
                "Time that the probe's last sample took.", "clock"},
     MetricSpec{"plimsoll_program_runs_total", kCounter, "", "program",
@@ -32,15 +33,17 @@ constexpr std::array kCatalogue{
     MetricSpec{"plimsoll_program_run_seconds_total", kCounter, "seconds", "program",
                "Time spent in each kernel program; needs self.bpf_stats.", "bpf_prog_info"},
     MetricSpec{"plimsoll_program_misses_total", kCounter, "", "program",
-               "Runs of a kernel program that the kernel skipped because it would have recursed.", "bpf_prog_info"},
+               "Runs of a kernel program that the kernel skipped because it would have recursed.",
+               "bpf_prog_info"},
     MetricSpec{"plimsoll_kernel_failures_total", kCounter, "", "probe, place",
                "Times that something failed in the kernel programs, by place.", "kernel map"},
-    MetricSpec{"plimsoll_events_total", kCounter, "", "kind", "Events received from the kernel.", "event channel"},
+    MetricSpec{"plimsoll_events_total", kCounter, "", "kind", "Events received from the kernel.",
+               "event channel"},
     MetricSpec{"plimsoll_events_lost_total", kCounter, "", "",
                "Events that did not fit into the channel; counters do not depend on them.", "kernel map"},
     MetricSpec{"plimsoll_containers", kGauge, "", "runtime", "Containers that are watched now.", "registry"},
-    MetricSpec{"plimsoll_containers_added_total", kCounter, "", "", "Containers seen to start, or found at the start.",
-               "registry"},
+    MetricSpec{"plimsoll_containers_added_total", kCounter, "", "",
+               "Containers seen to start, or found at the start.", "registry"},
     MetricSpec{"plimsoll_containers_removed_total", kCounter, "", "", "Containers seen to end.", "registry"},
     MetricSpec{"plimsoll_containers_overflow", kGauge, "", "",
                "Containers that found no slot (containers.max) and are counted together.", "registry"},
@@ -48,11 +51,13 @@ constexpr std::array kCatalogue{
                "Largest difference between lifetime and the sum of the states of any container.", "ledger"},
     MetricSpec{"plimsoll_cgroup_resync_corrections_total", kCounter, "", "",
                "Cgroups that the slow walk of the tree found and no event had told.", "cgroup tree"},
-    MetricSpec{"plimsoll_scrape_duration_seconds", kGauge, "seconds", "", "Time that the last scrape took.", "clock"},
+    MetricSpec{"plimsoll_scrape_duration_seconds", kGauge, "seconds", "", "Time that the last scrape took.",
+               "clock"},
     MetricSpec{"plimsoll_scrape_series", kGauge, "", "", "Series on the last page.", "exposition"},
     MetricSpec{"plimsoll_scrape_bytes", kGauge, "bytes", "", "Size of the last page, before compression.",
                "exposition"},
-    MetricSpec{"process_cpu_seconds_total", kCounter, "seconds", "", "CPU time that the agent has used.", "getrusage"},
+    MetricSpec{"process_cpu_seconds_total", kCounter, "seconds", "", "CPU time that the agent has used.",
+               "getrusage"},
     MetricSpec{"process_resident_memory_bytes", kGauge, "bytes", "", "Memory that the agent occupies.",
                "/proc/self/statm"},
     MetricSpec{"process_open_fds", kGauge, "", "", "Descriptors that the agent holds.", "/proc/self/fd"},
@@ -66,7 +71,7 @@ double process_start_time() {
     std::getline(stat, text);
     std::istringstream fields(text.substr(text.rfind(')') + 2));
     for (int i = 0; i < 19; i++) {
-        fields >> text;   // fields 3 to 21; the start time, in ticks since boot, is field 22
+        fields >> text;  // fields 3 to 21; the start time, in ticks since boot, is field 22
     }
     double ticks = 0, boot_time = 0;
     fields >> ticks;
@@ -79,7 +84,9 @@ double process_start_time() {
 
 }  // namespace
 
-std::span<const MetricSpec> SelfMetrics::catalogue() { return kCatalogue; }
+std::span<const MetricSpec> SelfMetrics::catalogue() {
+    return kCatalogue;
+}
 
 SelfMetrics::SelfMetrics() : gauges_(kCatalogue.size()), counters_(kCatalogue.size()) {
     for (std::size_t i = 0; i < kCatalogue.size(); i++) {
@@ -115,11 +122,13 @@ void SelfMetrics::set(std::string_view name, double value, const Labels& labels)
 std::vector<prometheus::MetricFamily> SelfMetrics::collect() const {
     auto families = registry_.Collect();
     const auto place = [](const prometheus::MetricFamily& family) {
-        return std::ranges::find(kCatalogue, std::string_view(family.name), &MetricSpec::name) - kCatalogue.begin();
+        return std::ranges::find(kCatalogue, std::string_view(family.name), &MetricSpec::name) -
+               kCatalogue.begin();
     };
     std::ranges::sort(families, {}, place);
     for (auto& family : families) {
-        std::ranges::sort(family.metric, [](const auto& left, const auto& right) { return left.label < right.label; });
+        std::ranges::sort(family.metric,
+                          [](const auto& left, const auto& right) { return left.label < right.label; });
     }
     return families;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the agent says about itself, in a prometheus-cpp registry. Filled on the loop thread before each snapshot.
+// What the agent says about itself, in a prometheus-cpp registry. Filled on the loop thread before each
+// snapshot.
 #pragma once
 
 #include <prometheus/registry.h>

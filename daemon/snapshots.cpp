@@ -7,9 +7,12 @@
 namespace plimsoll {
 
 const MetricSpec kContainerInfo{
-    "container_info", MetricType::gauge, "",
+    "container_info",
+    MetricType::gauge,
+    "",
     "runtime, container_id, pod_uid, and label_… for the runtime's labels that containers.labels names",
-    "Always 1; what else is known of the container. Join by id.", "cgroup path and the runtime's own files"};
+    "Always 1; what else is known of the container. Join by id.",
+    "cgroup path and the runtime's own files"};
 
 std::shared_ptr<const Snapshot> Daemon::take_snapshot() {
     drain_events();
@@ -21,7 +24,8 @@ std::shared_ptr<const Snapshot> Daemon::take_snapshot() {
     const auto shown = registry_->shown();
     std::vector<SampledContainer> containers;
     for (const auto* watched : shown) {
-        containers.push_back({static_cast<std::uint32_t>(containers.size()), watched->handle, watched->slots});
+        containers.push_back(
+            {static_cast<std::uint32_t>(containers.size()), watched->handle, watched->slots});
         snapshot->containers.push_back(watched->rendered.labels);
     }
     SampleWriter writer(*snapshot);
@@ -54,8 +58,9 @@ void Daemon::update_self_metrics() {
     }
     self_.set("plimsoll_events_lost_total", static_cast<double>(scope_->events_lost()));
     const auto live = registry_->live_by_runtime();
-    for (const auto runtime : {Runtime::docker, Runtime::containerd, Runtime::crio, Runtime::podman, Runtime::kubernetes,
-                               Runtime::lxc, Runtime::nspawn, Runtime::systemd, Runtime::cgroup}) {
+    for (const auto runtime :
+         {Runtime::docker, Runtime::containerd, Runtime::crio, Runtime::podman, Runtime::kubernetes,
+          Runtime::lxc, Runtime::nspawn, Runtime::systemd, Runtime::cgroup}) {
         const auto found = live.find(runtime);
         self_.set("plimsoll_containers", found == live.end() ? 0 : static_cast<double>(found->second),
                   {{"runtime", std::string(to_string(runtime))}});
@@ -96,7 +101,8 @@ void Daemon::update_program_metrics(const bpf_object* object) {
         self_.set("plimsoll_program_misses_total", static_cast<double>(program.misses), labels);
         if (program_stats_) {
             self_.set("plimsoll_program_runs_total", static_cast<double>(program.runs), labels);
-            self_.set("plimsoll_program_run_seconds_total", static_cast<double>(program.run_ns) / 1e9, labels);
+            self_.set("plimsoll_program_run_seconds_total", static_cast<double>(program.run_ns) / 1e9,
+                      labels);
         }
     }
 }

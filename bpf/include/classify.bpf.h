@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What a thread that leaves its CPU is waiting for: from its scheduler state, the system call it is in, and the kind
- * of file it waits on. docs/thread-states.md has the same rules for people.
+ * What a thread that leaves its CPU is waiting for: from its scheduler state, the system call it is in, and
+ * the kind of file it waits on. docs/thread-states.md has the same rules for people.
  */
 #pragma once
 
@@ -24,14 +24,14 @@ const volatile bool kernel_can_cast = false; /* bpf_rdonly_cast exists: typed lo
 static const struct plimsoll_call call_table[PLIMSOLL_SYSCALL_LIMIT] = {PLIMSOLL_SYSCALLS(SYSCALL_ROW)};
 
 /* The address as a pointer to a kernel structure of that type, readable without a helper call. */
-#define AS(type, address) ((type *)bpf_rdonly_cast((const void *)(address), bpf_core_type_id_kernel(type)))
+#define AS(type, address) ((type*)bpf_rdonly_cast((const void*)(address), bpf_core_type_id_kernel(type)))
 
 /* Reads pointer->field, where pointer came from memory and so has no type that the verifier knows. */
-#define READ(type, pointer, field)                                                                            \
-    (kernel_can_cast ? AS(type, pointer)->field : BPF_CORE_READ((type *)(pointer), field))
+#define READ(type, pointer, field) \
+    (kernel_can_cast ? AS(type, pointer)->field : BPF_CORE_READ((type*)(pointer), field))
 
 /* Argument `index` (0 … 5) of the system call; for descriptors, so 32 bits are enough. */
-static __always_inline __u32 call_argument(struct pt_regs *registers, __u32 index) {
+static __always_inline __u32 call_argument(struct pt_regs* registers, __u32 index) {
 #if defined(__TARGET_ARCH_x86)
     switch (index) {
         case 0:
@@ -65,7 +65,7 @@ static __always_inline __u32 call_argument(struct pt_regs *registers, __u32 inde
 #endif
 }
 
-static __always_inline int call_number(struct pt_regs *registers) {
+static __always_inline int call_number(struct pt_regs* registers) {
 #if defined(__TARGET_ARCH_x86)
     return registers->orig_ax;
 #else
@@ -76,23 +76,23 @@ static __always_inline int call_number(struct pt_regs *registers) {
 /* Anonymous inodes are told apart by the name of their dentry; a timer's descriptor is a timer. */
 static __noinline __u32 classify_anonymous(__u64 file) {
     char name[8] = {};
-    struct dentry *dentry = BPF_CORE_READ((struct file *)file, f_path.dentry);
+    struct dentry* dentry = BPF_CORE_READ((struct file*)file, f_path.dentry);
     bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(dentry, d_name.name));
     return __builtin_memcmp(name, "[timerf", 7) == 0 ? STATE_SLEEP : STATE_OTHER;
 }
 
-static __always_inline __u64 find_file(struct task_struct *task, __u32 descriptor) {
-    struct files_struct *files = task->files;
+static __always_inline __u64 find_file(struct task_struct* task, __u32 descriptor) {
+    struct files_struct* files = task->files;
     if (!files)
         return 0;
-    struct fdtable *table = files->fdt;
+    struct fdtable* table = files->fdt;
     if (descriptor >= table->max_fds)
         return 0;
-    struct file **element = &table->fd[descriptor];
+    struct file** element = &table->fd[descriptor];
     return (__u64)READ(struct kiocb, element, ki_filp);
 }
 
-static __always_inline __u32 classify_file(struct task_struct *task, __u32 descriptor) {
+static __always_inline __u32 classify_file(struct task_struct* task, __u32 descriptor) {
     __u64 file = find_file(task, descriptor);
     if (!file)
         return STATE_OTHER; /* closed by another thread meanwhile */
@@ -106,13 +106,15 @@ static __always_inline __u32 classify_file(struct task_struct *task, __u32 descr
         return READ(struct sock, sock, __sk_common.skc_family) == AF_UNIX ? STATE_UNIX : STATE_SOCKET;
     }
     /* 0 before 6.16, a regular file since */
-    if ((kind == 0 || kind == S_IFREG) && BPF_CORE_READ((struct inode *)inode, i_sb, s_magic) == ANON_INODE_FS_MAGIC)
+    if ((kind == 0 || kind == S_IFREG) &&
+        BPF_CORE_READ((struct inode*)inode, i_sb, s_magic) == ANON_INODE_FS_MAGIC)
         return classify_anonymous(file);
     return STATE_OTHER;
 }
 
-static __always_inline __u32 classify_call(struct task_struct *task, struct task_state *thread,
-                                           struct pt_regs *registers, struct plimsoll_call call, __u32 task_state) {
+static __always_inline __u32 classify_call(struct task_struct* task, struct task_state* thread,
+                                           struct pt_regs* registers, struct plimsoll_call call,
+                                           __u32 task_state) {
     switch (call.call_class) {
         case CALL_FD:
             return classify_file(task, call_argument(registers, call.fd_argument));
@@ -136,10 +138,10 @@ static __always_inline __u32 classify_call(struct task_struct *task, struct task
 }
 
 /*
- * A thread on its way out still has the registers of the call it was ended in. It waits for storage, for a lock of the
- * kernel, or, as the first process of a PID namespace, for all others of it to end.
+ * A thread on its way out still has the registers of the call it was ended in. It waits for storage, for a
+ * lock of the kernel, or, as the first process of a PID namespace, for all others of it to end.
  */
-static __always_inline __u32 classify_exit(struct task_struct *task, __u32 task_state) {
+static __always_inline __u32 classify_exit(struct task_struct* task, __u32 task_state) {
     if (BPF_CORE_READ_BITFIELD(task, in_iowait))
         return STATE_DISK;
     return task_state & TASK_INTERRUPTIBLE ? STATE_CHILD : STATE_BLOCKED;
@@ -149,17 +151,18 @@ static __always_inline __u32 classify_exit(struct task_struct *task, __u32 task_
  * The state of a thread that is not runnable any more. `task_state` is its scheduler state (`prev_state` at a
  * switch). Remembers the class of a wait, because an interrupted one goes on as restart_syscall.
  */
-static __always_inline __u32 classify(struct task_struct *task, struct task_state *thread, __u32 task_state) {
+static __always_inline __u32 classify(struct task_struct* task, struct task_state* thread, __u32 task_state) {
     if (task_state & (TASK_STOPPED_BIT | TASK_TRACED_BIT | TASK_FROZEN))
         return STATE_STOPPED;
-    /* The v2 freezer: an interruptible sleep on the way to user space. A vfork says that it is frozen, too. */
+    /* The v2 freezer: an interruptible sleep on the way to user space. A vfork says that it is frozen, too.
+     */
     if (task_state & TASK_INTERRUPTIBLE && BPF_CORE_READ_BITFIELD(task, frozen))
         return STATE_STOPPED;
     if (task->flags & PF_IO_WORKER)
         return STATE_IO_URING;
     if (task->flags & PF_EXITING)
         return classify_exit(task, task_state);
-    struct pt_regs *registers = (struct pt_regs *)bpf_task_pt_regs(task);
+    struct pt_regs* registers = (struct pt_regs*)bpf_task_pt_regs(task);
     int number = call_number(registers);
     if (number < 0)
         return STATE_FAULT;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The event channel, kernel side: a ring buffer or perf event buffers, chosen by the daemon before loading. The
- * reader is woken by watermark, not per record; a timer of the daemon drains the rest.
+ * The event channel, kernel side: a ring buffer or perf event buffers, chosen by the daemon before loading.
+ * The reader is woken by watermark, not per record; a timer of the daemon drains the rest.
  */
 #pragma once
 
-#include "shared/events.h"
 #include "kernel.bpf.h"
+#include "shared/events.h"
 
 #ifndef BPF_F_CURRENT_CPU
 #define BPF_F_CURRENT_CPU 0xffffffffULL
@@ -33,7 +33,7 @@ struct {
     __type(value, __u64);
 } events_lost SEC(".maps");
 
-static __always_inline void send_event(void *context, void *event, __u64 size) {
+static __always_inline void send_event(void* context, void* event, __u64 size) {
     long failed;
     if (events_use_ringbuf) {
         __u64 waiting = bpf_ringbuf_query(&events_ring, BPF_RB_AVAIL_DATA);
@@ -44,7 +44,7 @@ static __always_inline void send_event(void *context, void *event, __u64 size) {
     }
     if (failed) {
         __u32 key = 0;
-        __u64 *lost = bpf_map_lookup_elem(&events_lost, &key);
+        __u64* lost = bpf_map_lookup_elem(&events_lost, &key);
         if (lost)
             __sync_fetch_and_add(lost, 1);
     }

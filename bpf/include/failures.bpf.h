@@ -14,7 +14,7 @@ struct {
 
 static __noinline int count_failure(__u32 place) {
     __u32 key = place;
-    __u64 *count = bpf_map_lookup_elem(&failures, &key);
+    __u64* count = bpf_map_lookup_elem(&failures, &key);
     if (count)
         __sync_fetch_and_add(count, 1);
     return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Every kernel type and field that we read, and nothing else; libbpf relocates the accesses to the running kernel
- * (CO-RE), so building needs no BTF. Kernel drift is noted beside the field.
+ * Every kernel type and field that we read, and nothing else; libbpf relocates the accesses to the running
+ * kernel (CO-RE), so building needs no BTF. Kernel drift is noted beside the field.
  */
 #pragma once
 
@@ -28,8 +28,8 @@ struct kernfs_node {
 
 struct cgroup;
 struct cgroup_subsys_state {
-    struct cgroup *cgroup;
-    struct cgroup_subsys_state *parent;
+    struct cgroup* cgroup;
+    struct cgroup_subsys_state* parent;
 };
 
 struct cgroup_root {
@@ -38,8 +38,8 @@ struct cgroup_root {
 
 struct cgroup {
     struct cgroup_subsys_state self; /* self.parent instead of kernfs' parent, which was renamed in 6.15 */
-    struct kernfs_node *kn;
-    struct cgroup_root *root;
+    struct kernfs_node* kn;
+    struct cgroup_root* root;
 };
 
 enum cgroup_subsys_id {
@@ -53,11 +53,20 @@ enum cgroup_subsys_id {
 };
 
 struct css_set {
-    struct cgroup_subsys_state *subsys[1]; /* indexed by BTF's enum value, given by the daemon */
-    struct cgroup *dfl_cgrp;
+    struct cgroup_subsys_state* subsys[1]; /* indexed by BTF's enum value, given by the daemon */
+    struct cgroup* dfl_cgrp;
+};
+
+struct rq {
+    __u64 clock; /* the scheduler's time of this CPU, taken at the beginning of each switch and wake-up */
+};
+
+struct cfs_rq {
+    struct rq* rq; /* with CONFIG_FAIR_GROUP_SCHED, as in every kernel that has cgroups' CPU shares */
 };
 
 struct sched_entity {
+    struct cfs_rq* cfs_rq; /* the run queue the thread is on or goes to, whatever its policy */
     __u64 sum_exec_runtime;
     __u64 nr_migrations;
 };
@@ -68,11 +77,11 @@ struct super_block {
 
 struct inode {
     unsigned short i_mode;
-    struct super_block *i_sb;
+    struct super_block* i_sb;
 };
 
 struct qstr {
-    const unsigned char *name;
+    const unsigned char* name;
 };
 
 struct dentry {
@@ -80,27 +89,28 @@ struct dentry {
 };
 
 struct path {
-    struct dentry *dentry;
+    struct dentry* dentry;
 };
 
 struct file {
     struct path f_path;
-    struct inode *f_inode;
-    void *private_data;
+    struct inode* f_inode;
+    void* private_data;
 };
 
-/* Never a real one here: its first member lets us look at an element of an array of files as at a typed pointer. */
+/* Never a real one here: its first member lets us look at an element of an array of files as at a typed
+ * pointer. */
 struct kiocb {
-    struct file *ki_filp;
+    struct file* ki_filp;
 };
 
 struct fdtable {
     unsigned int max_fds;
-    struct file **fd;
+    struct file** fd;
 };
 
 struct files_struct {
-    struct fdtable *fdt;
+    struct fdtable* fdt;
 };
 
 struct sock_common {
@@ -112,7 +122,7 @@ struct sock {
 };
 
 struct socket {
-    struct sock *sk;
+    struct sock* sk;
 };
 
 struct signal_struct {
@@ -142,13 +152,13 @@ struct task_struct {
     int exit_code;
     int pid;
     int tgid;
-    struct task_struct *group_leader;
+    struct task_struct* group_leader;
     __u64 start_boottime;
     char comm[16];
-    struct files_struct *files;
-    struct signal_struct *signal;
-    struct css_set *cgroups;
-    struct bpf_local_storage *bpf_storage;
+    struct files_struct* files;
+    struct signal_struct* signal;
+    struct css_set* cgroups;
+    struct bpf_local_storage* bpf_storage;
 };
 
 #if defined(__TARGET_ARCH_x86)
@@ -169,11 +179,11 @@ struct pt_regs {
 
 struct seq_file;
 struct bpf_iter_meta {
-    struct seq_file *seq;
+    struct seq_file* seq;
 };
 struct bpf_iter__task {
-    struct bpf_iter_meta *meta;
-    struct task_struct *task;
+    struct bpf_iter_meta* meta;
+    struct task_struct* task;
 };
 
 #pragma clang attribute pop
@@ -199,4 +209,4 @@ struct bpf_iter__task {
 #define AF_UNIX 1
 
 /* Turns an address into a pointer the verifier lets us read through (6.2 and later; see kernel_can_cast). */
-extern void *bpf_rdonly_cast(const void *object, __u32 btf_id) __ksym __weak;
+extern void* bpf_rdonly_cast(const void* object, __u32 btf_id) __ksym __weak;

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The one definition of "container" in the kernel: task or cgroup -> slot, and how a thread moves between slots.
+ * The one definition of "container" in the kernel: task or cgroup -> slot, and how a thread moves between
+ * slots.
  */
 #pragma once
 
 #include "accounts.bpf.h"
 #include "kernel.bpf.h"
 
-/* The hierarchy that identifies containers: -1 the default (v2) one, else the index of a v1 controller from BTF. */
+/* The hierarchy that identifies containers: -1 the default (v2) one, else the index of a v1 controller from
+ * BTF. */
 const volatile __s32 subsystem_index = -1;
 
 struct {
@@ -25,41 +27,49 @@ struct {
     __type(value, struct cgroup_scope);
 } cgroup_scopes SEC(".maps");
 
-static __always_inline __u32 word_state(__u64 word) { return word & 0xff; }
-static __always_inline __u32 word_slot(__u64 word) { return (word >> 8) & 0xffffff; }
-static __always_inline __u32 word_generation(__u64 word) { return word >> 32; }
+static __always_inline __u32 word_state(__u64 word) {
+    return word & 0xff;
+}
+static __always_inline __u32 word_slot(__u64 word) {
+    return (word >> 8) & 0xffffff;
+}
+static __always_inline __u32 word_generation(__u64 word) {
+    return word >> 32;
+}
 static __always_inline __u64 make_word(__u32 generation, __u32 slot, __u32 state) {
     return (__u64)generation << 32 | (__u64)slot << 8 | state;
 }
 
 static __always_inline __u32 current_generation(void) {
-    return *(volatile __u32 *)&scope_control.generation;
+    return *(volatile __u32*)&scope_control.generation;
 }
 
-static __always_inline __u64 cgroup_id_of(struct task_struct *task) {
+static __always_inline __u64 cgroup_id_of(struct task_struct* task) {
     if (subsystem_index < 0)
         return task->cgroups->dfl_cgrp->kn->id;
-    struct css_set *set = task->cgroups;
-    struct cgroup_subsys_state *state = 0;
-    bpf_probe_read_kernel(&state, sizeof(state), (void *)&set->subsys + sizeof(void *) * subsystem_index);
+    struct css_set* set = task->cgroups;
+    struct cgroup_subsys_state* state = 0;
+    bpf_probe_read_kernel(&state, sizeof(state), (void*)&set->subsys + sizeof(void*) * subsystem_index);
     return BPF_CORE_READ(state, cgroup, kn, id);
 }
 
 static __always_inline __u32 slot_of_cgroup(__u64 cgroup_id) {
-    struct cgroup_scope *scope = bpf_map_lookup_elem(&cgroup_scopes, &cgroup_id);
+    struct cgroup_scope* scope = bpf_map_lookup_elem(&cgroup_scopes, &cgroup_id);
     return scope ? scope->slot : SLOT_NONE;
 }
 
-static __always_inline __u32 slot_of_task(struct task_struct *task) {
+static __always_inline __u32 slot_of_task(struct task_struct* task) {
     return slot_of_cgroup(cgroup_id_of(task));
 }
 
 /*
- * A group leader carries its process from slot to slot. The end of a process can run at the same moment on another
- * CPU and subtract from the slot it reads; the total stays right, and one slot may be off by one until it drains.
+ * A group leader carries its process from slot to slot. The end of a process can run at the same moment on
+ * another CPU and subtract from the slot it reads; the total stays right, and one slot may be off by one
+ * until it drains.
  */
-static __always_inline void move_process(enum writer writer, struct task_struct *task, struct task_state *thread,
-                                         struct ledger_account *from, struct ledger_account *to) {
+static __always_inline void move_process(enum writer writer, struct task_struct* task,
+                                         struct task_state* thread, struct ledger_account* from,
+                                         struct ledger_account* to) {
     if (task->pid != task->tgid)
         return;
     if (!from && !thread->process)
@@ -76,10 +86,11 @@ static __always_inline void move_process(enum writer writer, struct task_struct 
  * Moves a thread's account from the slot in `old` to `slot`, splitting the open interval at `now`. `old` has
  * already been replaced by compare-and-swap, so exactly one mover gets here.
  */
-static __always_inline void move_account(enum writer writer, struct task_struct *task, struct task_state *thread,
-                                         __u64 old, __u32 slot, __u32 state, __u64 now) {
-    struct ledger_account *from = word_slot(old) ? find_account(writer, word_slot(old)) : 0;
-    struct ledger_account *to = slot ? find_account(writer, slot) : 0;
+static __always_inline void move_account(enum writer writer, struct task_struct* task,
+                                         struct task_state* thread, __u64 old, __u32 slot, __u32 state,
+                                         __u64 now) {
+    struct ledger_account* from = word_slot(old) ? find_account(writer, word_slot(old)) : 0;
+    struct ledger_account* to = slot ? find_account(writer, slot) : 0;
     if (from) {
         begin(writer, from);
         leave(writer, from, word_state(old), now);
@@ -96,14 +107,14 @@ static __always_inline void move_account(enum writer writer, struct task_struct 
 }
 
 /*
- * Binds a thread to `slot`; `state` is what it is doing, used only if no slot accounted for it so far. Returns the
- * thread's new word.
+ * Binds a thread to `slot`; `state` is what it is doing, used only if no slot accounted for it so far.
+ * Returns the thread's new word.
  */
-static __always_inline __u64 bind(enum writer writer, struct task_struct *task, struct task_state *thread,
+static __always_inline __u64 bind(enum writer writer, struct task_struct* task, struct task_state* thread,
                                   __u32 slot, __u32 state, __u64 now) {
     __u32 generation = current_generation();
     for (int attempt = 0; attempt < 3; attempt++) {
-        __u64 old = *(volatile __u64 *)&thread->word;
+        __u64 old = *(volatile __u64*)&thread->word;
         if (word_state(old) == STATE_DEAD)
             return old;
         if (word_slot(old))
@@ -122,23 +133,25 @@ static __always_inline __u64 bind(enum writer writer, struct task_struct *task, 
         return new;
     }
     count_failure(FAILURE_word_contended);
-    return *(volatile __u64 *)&thread->word;
+    return *(volatile __u64*)&thread->word;
 }
 
 /*
- * The thread's word, looked up again if cgroups have changed since. `state` is what the thread is doing, in case
- * nobody accounted for it so far; `now` may be 0 where the caller has not needed the time yet. A thread on its way
- * out keeps its slot: its cgroup may be gone already.
+ * The thread's word, looked up again if cgroups have changed since. `state` is what the thread is doing, in
+ * case nobody accounted for it so far. A thread on its way out keeps its slot: its cgroup may be gone
+ * already.
  */
-static __noinline __u64 resolve_again(struct task_struct *task, struct task_state *thread, __u32 state, __u64 now) {
-    __u64 word = *(volatile __u64 *)&thread->word;
+static __noinline __u64 resolve_again(struct task_struct* task, struct task_state* thread, __u32 state,
+                                      __u64 now) {
+    __u64 word = *(volatile __u64*)&thread->word;
     if (word_state(word) == STATE_DEAD || task->flags & PF_EXITING)
         return word;
-    return bind(WRITER_OWN, task, thread, slot_of_task(task), state, now ? now : bpf_ktime_get_boot_ns());
+    return bind(WRITER_OWN, task, thread, slot_of_task(task), state, now);
 }
 
-static __always_inline __u64 resolve(struct task_struct *task, struct task_state *thread, __u32 state, __u64 now) {
-    __u64 word = *(volatile __u64 *)&thread->word;
+static __always_inline __u64 resolve(struct task_struct* task, struct task_state* thread, __u32 state,
+                                     __u64 now) {
+    __u64 word = *(volatile __u64*)&thread->word;
     if (__builtin_expect(word_generation(word) == current_generation(), 1))
         return word;
     return resolve_again(task, thread, state, now);

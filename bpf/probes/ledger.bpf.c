@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The thread ledger: at every context switch and wake-up of a watched thread, one timestamp closes one state and
- * opens the next. This is the hottest code of the project: tests/bench measures it, docs/overhead.md has the figures.
+ * The thread ledger: at every context switch and wake-up of a watched thread, one time closes one state and
+ * opens the next. This is the hottest code of the project: tests/bench measures it, docs/overhead.md has the
+ * figures.
  */
 #include "classify.bpf.h"
 #include "scope.bpf.h"
@@ -10,11 +11,11 @@
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /* A watched thread's record, or null; takes no helper call for a thread that has no storage of anybody's. */
-static __always_inline struct task_state *find_thread(struct task_struct *task) {
+static __always_inline struct task_state* find_thread(struct task_struct* task) {
     return task->bpf_storage ? bpf_task_storage_get(&tasks, task, 0, 0) : 0;
 }
 
-static __noinline __u64 change_contended_state(struct task_state *thread, __u64 word, __u32 state) {
+static __noinline __u64 change_contended_state(struct task_state* thread, __u64 word, __u32 state) {
     for (int attempt = 0; attempt < 3; attempt++) {
         __u64 seen = __sync_val_compare_and_swap(&thread->word, word, (word & ~0xffULL) | state);
         if (seen == word)
@@ -25,25 +26,26 @@ static __noinline __u64 change_contended_state(struct task_state *thread, __u64 
     return 0;
 }
 
-/* Replaces the state in the thread's word and returns the word before; shared/ledger.h says why a store will do. */
-static __always_inline __u64 change_state(struct task_state *thread, __u64 word, __u32 state) {
-    if (__builtin_expect(*(volatile __u32 *)&scope_control.visiting, 0))
+/* Replaces the state in the thread's word and returns the word before; shared/ledger.h says why a store will
+ * do. */
+static __always_inline __u64 change_state(struct task_state* thread, __u64 word, __u32 state) {
+    if (__builtin_expect(*(volatile __u32*)&scope_control.visiting, 0))
         return change_contended_state(thread, word, state);
-    *(volatile __u64 *)&thread->word = (word & ~0xffULL) | state;
+    *(volatile __u64*)&thread->word = (word & ~0xffULL) | state;
     return word;
 }
 
 /*
- * An account that is being written. Two threads of one container that change places are one piece of writing, and its
- * cell `running` stays as it is: `running` counts what the switch adds to it.
+ * An account that is being written. Two threads of one container that change places are one piece of writing,
+ * and its cell `running` stays as it is: `running` counts what the switch adds to it.
  */
 struct open_account {
-    struct ledger_account *account;
+    struct ledger_account* account;
     __u32 slot;
     __s32 running;
 };
 
-static __always_inline void shut(struct open_account *open, __u64 now) {
+static __always_inline void shut(struct open_account* open, __u64 now) {
     if (!open->account)
         return;
     if (open->running < 0)
@@ -53,7 +55,7 @@ static __always_inline void shut(struct open_account *open, __u64 now) {
     end(WRITER_OWN, open->account);
 }
 
-static __always_inline struct ledger_account *open(struct open_account *open, __u32 slot, __u64 now) {
+static __always_inline struct ledger_account* open(struct open_account* open, __u32 slot, __u64 now) {
     if (open->account && open->slot == slot)
         return open->account;
     shut(open, now);
@@ -65,19 +67,41 @@ static __always_inline struct ledger_account *open(struct open_account *open, __
     return open->account;
 }
 
-static __always_inline void switch_out(struct task_struct *task, struct task_state *thread, bool preempted,
-                                       __u32 task_state, __u64 now, struct open_account *target) {
+/*
+ * Called at a switch, where `clock` is a little older than now: what is compared is never too high, and too
+ * low by whatever happened in between. So the highest sample counts, and gives way as fast as the two can
+ * drift apart (0.1 %); but when the machine was suspended, CLOCK_BOOTTIME went on alone, and the new sample
+ * counts at once.
+ */
+static __noinline int compare_clocks(__u64 clock) {
+    __u64 boot = bpf_ktime_get_boot_ns();
+    __s64 sample = clock - boot, offset = scope_control.clock_offset_ns;
+    __u64 elapsed = boot - scope_control.compared_ns;
+    bool first = !scope_control.compared_ns, suspended = offset - sample > 1000000000;
+    if (!first && !suspended) {
+        offset -= elapsed >> 10;
+        if (sample < offset)
+            sample = offset;
+    }
+    *(volatile __s64*)&scope_control.clock_offset_ns = sample;
+    *(volatile __u64*)&scope_control.compared_ns = boot;
+    return 0;
+}
+
+static __always_inline void switch_out(struct task_struct* task, struct task_state* thread, bool preempted,
+                                       __u32 task_state, __u64 now, struct open_account* target) {
     __u64 word = resolve(task, thread, STATE_RUNNING, now);
     if (!word_slot(word) || word_state(word) == STATE_DEAD)
         return;
     __u32 state = STATE_RUNNABLE;
     if (task_state & TASK_DEAD)
         state = STATE_DEAD;
-    else if (!preempted && task_state && *(volatile __u32 *)&task->__state) /* 0 on 6.1: a signal came in between */
+    else if (!preempted && task_state &&
+             *(volatile __u32*)&task->__state) /* 0 on 6.1: a signal came in between */
         state = classify(task, thread, task_state);
     word = change_state(thread, word, state);
     __u64 charged = task->se.sum_exec_runtime, migrations = task->se.nr_migrations;
-    struct ledger_account *account = open(target, word_slot(word), now);
+    struct ledger_account* account = open(target, word_slot(word), now);
     if (!account)
         return;
     if (word_state(word) == STATE_RUNNING)
@@ -91,25 +115,30 @@ static __always_inline void switch_out(struct task_struct *task, struct task_sta
     add(WRITER_OWN, &account->stolen_ns, now - thread->since_ns - (charged - thread->charged_ns));
     if (migrations != thread->migrations)
         add(WRITER_OWN, &account->migrations, migrations - thread->migrations);
-    add(WRITER_OWN, state == STATE_RUNNABLE ? &account->involuntary_switches : &account->voluntary_switches, 1);
+    add(WRITER_OWN, state == STATE_RUNNABLE ? &account->involuntary_switches : &account->voluntary_switches,
+        1);
     thread->since_ns = now;
     thread->charged_ns = charged;
     thread->migrations = migrations;
 }
 
-static __always_inline void switch_in(struct task_struct *task, struct task_state *thread, __u64 now,
-                                      struct open_account *target) {
+static __always_inline void switch_in(struct task_struct* task, struct task_state* thread, __u64 now,
+                                      struct open_account* target) {
+    if (thread->compares)
+        compare_clocks(now);
     __u64 word = resolve(task, thread, STATE_RUNNABLE, now);
     if (!word_slot(word) || word_state(word) == STATE_DEAD)
         return;
     word = change_state(thread, word, STATE_RUNNING);
-    struct ledger_account *account = open(target, word_slot(word), now);
+    struct ledger_account* account = open(target, word_slot(word), now);
     if (!account)
         return;
     leave(WRITER_OWN, account, word_state(word), now);
     target->running++;
     if (word_state(word) == STATE_RUNNABLE) {
-        __u64 waited = now - thread->since_ns;
+        /* A newborn's beginning was taken from the other clock and can lie a little after its first switch.
+         */
+        __u64 waited = (__s64)(now - thread->since_ns) > 0 ? now - thread->since_ns : 0;
         add(WRITER_OWN, &account->latency_sum_ns, waited);
         add(WRITER_OWN, &account->latency_buckets[time_bucket(waited, LATENCY_BUCKETS)], 1);
     }
@@ -117,17 +146,17 @@ static __always_inline void switch_in(struct task_struct *task, struct task_stat
 }
 
 SEC("tp_btf/sched_switch")
-int BPF_PROG(on_sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next,
+int BPF_PROG(on_sched_switch, bool preempt, struct task_struct* prev, struct task_struct* next,
              unsigned int prev_state) {
     struct task_state *out = find_thread(prev), *in = find_thread(next);
     struct open_account target = {};
-    __u64 now = 0; /* not taken before it is known that one of the two is watched; one for both */
+    __u64 now = 0; /* not looked up before it is known that one of the two is watched; one for both */
     if (out) {
-        now = bpf_ktime_get_boot_ns();
+        now = run_queue_clock(prev);
         switch_out(prev, out, preempt, prev_state, now, &target);
     }
     if (in) {
-        now = now ? now : bpf_ktime_get_boot_ns();
+        now = now ? now : run_queue_clock(next);
         switch_in(next, in, now, &target);
     }
     shut(&target, now);
@@ -135,18 +164,18 @@ int BPF_PROG(on_sched_switch, bool preempt, struct task_struct *prev, struct tas
 }
 
 SEC("tp_btf/sched_wakeup")
-int BPF_PROG(on_sched_wakeup, struct task_struct *task) {
-    struct task_state *thread = find_thread(task);
+int BPF_PROG(on_sched_wakeup, struct task_struct* task) {
+    struct task_state* thread = find_thread(task);
     if (!thread)
         return 0;
-    __u64 word = resolve(task, thread, STATE_RUNNABLE, 0);
+    __u64 now = run_queue_clock(task);
+    __u64 word = resolve(task, thread, STATE_RUNNABLE, now);
     if (!word_slot(word) || word_state(word) <= STATE_RUNNABLE || word_state(word) == STATE_DEAD)
         return 0; /* woken before it slept, or running */
     word = change_state(thread, word, STATE_RUNNABLE);
-    struct ledger_account *account = word_slot(word) ? find_account(WRITER_OWN, word_slot(word)) : 0;
+    struct ledger_account* account = word_slot(word) ? find_account(WRITER_OWN, word_slot(word)) : 0;
     if (!account)
         return 0;
-    __u64 now = bpf_ktime_get_boot_ns();
     begin(WRITER_OWN, account);
     leave(WRITER_OWN, account, word_state(word), now);
     enter(WRITER_OWN, account, STATE_RUNNABLE, now);

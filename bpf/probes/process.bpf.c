@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Processes: forks, execs, exits by outcome, lifetimes, OOM kills. Counted in the kernel, so that nothing is lost;
- * the events beside the counters are for those who want to see each one.
+ * Processes: forks, execs, exits by outcome, lifetimes, OOM kills. Counted in the kernel, so that nothing is
+ * lost; the events beside the counters are for those who want to see each one.
  */
 #include "events.bpf.h"
 
+#include "scope.bpf.h"
 #include "shared/process.h"
 #include "shared/time_bucket.h"
-#include "scope.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -21,7 +21,8 @@ struct {
     __type(value, struct process_account);
 } process_accounts SEC(".maps");
 
-/* Victims of the OOM killer that have not exited yet, by process id: older kernels name the victim by id only. */
+/* Victims of the OOM killer that have not exited yet, by process id: older kernels name the victim by id
+ * only. */
 struct {
     __uint(type, BPF_MAP_TYPE_LRU_HASH);
     __uint(max_entries, 1024);
@@ -29,17 +30,18 @@ struct {
     __type(value, __u64);
 } oom_victims SEC(".maps");
 
-static __always_inline struct process_account *find_process_account(__u32 slot) {
+static __always_inline struct process_account* find_process_account(__u32 slot) {
     if (!slot)
         return 0;
-    struct process_account *account = bpf_map_lookup_elem(&process_accounts, &slot);
+    struct process_account* account = bpf_map_lookup_elem(&process_accounts, &slot);
     if (!account)
         count_failure(FAILURE_account_missing);
     return account;
 }
 
-static __always_inline void send_process_event(void *context, __u32 kind, __u32 slot, struct task_struct *task,
-                                               __u32 exit_code, __u64 now, __u64 lifetime) {
+static __always_inline void send_process_event(void* context, __u32 kind, __u32 slot,
+                                               struct task_struct* task, __u32 exit_code, __u64 now,
+                                               __u64 lifetime) {
     struct process_event event = {
         .header = {.kind = kind, .slot = slot, .ts_ns = now, .cgroup_id = cgroup_id_of(task)},
         .tgid = task->tgid,
@@ -51,19 +53,19 @@ static __always_inline void send_process_event(void *context, __u32 kind, __u32 
 }
 
 SEC("tp_btf/task_newtask")
-int BPF_PROG(on_fork, struct task_struct *task, __u64 clone_flags) {
+int BPF_PROG(on_fork, struct task_struct* task, __u64 clone_flags) {
     if (clone_flags & CLONE_THREAD)
         return 0;
-    struct process_account *account = find_process_account(slot_of_task(task));
+    struct process_account* account = find_process_account(slot_of_task(task));
     if (account)
         __sync_fetch_and_add(&account->forks, 1);
     return 0;
 }
 
 SEC("tp_btf/sched_process_exec")
-int BPF_PROG(on_exec, struct task_struct *task) {
+int BPF_PROG(on_exec, struct task_struct* task) {
     __u32 slot = slot_of_task(task);
-    struct process_account *account = find_process_account(slot);
+    struct process_account* account = find_process_account(slot);
     if (!account)
         return 0;
     __sync_fetch_and_add(&account->execs, 1);
@@ -78,18 +80,19 @@ static __always_inline __u32 outcome_of(__u32 exit_code) {
     return exit_code ? OUTCOME_FAILURE : OUTCOME_SUCCESS;
 }
 
-/* Runs for every thread; the process has ended when none is left. Two threads that exit at once both see that. */
+/* Runs for every thread; the process has ended when none is left. Two threads that exit at once both see
+ * that. */
 SEC("tp_btf/sched_process_exit")
-int BPF_PROG(on_exit, struct task_struct *task) {
-    struct signal_struct *signal = task->signal;
+int BPF_PROG(on_exit, struct task_struct* task) {
+    struct signal_struct* signal = task->signal;
     if (signal->live.counter)
         return 0;
     __u32 slot = slot_of_task(task), tgid = task->tgid;
-    struct process_account *account = find_process_account(slot);
+    struct process_account* account = find_process_account(slot);
     if (!account)
         return 0;
-    struct task_struct *leader = task->group_leader;
-    struct task_state *record = bpf_task_storage_get(&tasks, leader, 0, 0);
+    struct task_struct* leader = task->group_leader;
+    struct task_state* record = bpf_task_storage_get(&tasks, leader, 0, 0);
     if (record && __sync_val_compare_and_swap(&record->exit_seen, 0, 1))
         return 0;
     __u64 now = bpf_ktime_get_boot_ns(), lifetime = now - leader->start_boottime;
@@ -103,7 +106,7 @@ int BPF_PROG(on_exit, struct task_struct *task) {
     return 0;
 }
 
-static __always_inline int remember_victim(void *context, __u32 tgid) {
+static __always_inline int remember_victim(void* context, __u32 tgid) {
     __u64 now = bpf_ktime_get_boot_ns();
     bpf_map_update_elem(&oom_victims, &tgid, &now, BPF_ANY);
     struct process_event event = {.header = {.kind = EVENT_oom_kill, .ts_ns = now}, .tgid = tgid};
@@ -113,7 +116,7 @@ static __always_inline int remember_victim(void *context, __u32 tgid) {
 
 /* The victim's task since 6.8, its id before; the daemon loads the one that fits the kernel's prototype. */
 SEC("tp_btf/mark_victim")
-int BPF_PROG(on_oom_victim, struct task_struct *task) {
+int BPF_PROG(on_oom_victim, struct task_struct* task) {
     return remember_victim(ctx, task->tgid);
 }
 

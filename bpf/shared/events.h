@@ -5,12 +5,12 @@
 #include "types.h"
 
 /* The names are the values of label `kind` of plimsoll_events_total. */
-#define PLIMSOLL_EVENT_KINDS(X)                                                                               \
-    X(cgroup_birth) /* cgroup_event */                                                                        \
-    X(cgroup_death) /* cgroup_event, no path */                                                               \
-    X(moved)        /* event_header: a process with several threads changed cgroup */                         \
-    X(exec)         /* process_event */                                                                       \
-    X(exit)         /* process_event */                                                                       \
+#define PLIMSOLL_EVENT_KINDS(X)                                                       \
+    X(cgroup_birth) /* cgroup_event */                                                \
+    X(cgroup_death) /* cgroup_event, no path */                                       \
+    X(moved)        /* event_header: a process with several threads changed cgroup */ \
+    X(exec)         /* process_event */                                               \
+    X(exit)         /* process_event */                                               \
     X(oom_kill)     /* process_event */
 #define PLIMSOLL_EVENT_ENUM(name) EVENT_##name,
 enum plimsoll_event_kind { PLIMSOLL_EVENT_KINDS(PLIMSOLL_EVENT_ENUM) EVENT_KINDS };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The thread ledger's records as the kernel side writes them and the daemon reads them (mapped, without a system
- * call). All values are cumulative; readers never reset them.
+ * The thread ledger's records as the kernel side writes them and the daemon reads them (mapped, without a
+ * system call). All values are cumulative; readers never reset them.
  */
 #pragma once
 
@@ -31,8 +31,8 @@ enum plimsoll_state {
 };
 
 /*
- * An account that includes the open intervals: its value at any moment is sum + n * now (modulo 2^64), where n is
- * the number of threads in it: entering at t adds 1 and -t, leaving at t adds -1 and t.
+ * An account that includes the open intervals: its value at any moment is sum + n * now (modulo 2^64), where
+ * n is the number of threads in it: entering at t adds 1 and -t, leaving at t adds -1 and t.
  */
 struct ledger_cell {
     __u64 n;
@@ -42,9 +42,10 @@ struct ledger_cell {
 #define LATENCY_BUCKETS 26 /* 2^0 … 2^24 µs, and above */
 
 /*
- * One slot's account on one CPU. Written only by that CPU with interrupts off (scheduler hooks); the last "CPU" of
- * a slot is shared by programs that run in process context and write it with atomics. A writer increments `begun`
- * before and `ended` after; a copy is whole when `ended` read before equals `begun` read after it.
+ * One slot's account on one CPU. Written only by that CPU with interrupts off (scheduler hooks); the last
+ * "CPU" of a slot is shared by programs that run in process context and write it with atomics. A writer
+ * increments `begun` before and `ended` after; a copy is whole when `ended` read before equals `begun` read
+ * after it.
  */
 struct ledger_account {
     __u64 begun;
@@ -66,20 +67,21 @@ PLIMSOLL_ASSERT_SIZE(struct ledger_account, 576); /* nine cache lines */
  * A thread's place in the ledger, in task storage. `word` packs state (bits 0–7), slot (8–31) and the scope
  * generation it was resolved at (32–63), so that it changes as a whole.
  *
- * Who writes the word: the scheduler's hooks, which the scheduler orders for one thread, with plain stores; a move of
- * the thread by itself, which no hook of its own can interrupt; and births, before the thread can run. Anybody else
- * (the task iterator) uses compare-and-swap while scope_control.visiting makes the hooks do the same; the daemon sets
- * that, and waits until every hook has seen it. Words without a slot are changed by compare-and-swap only.
+ * Who writes the word: the scheduler's hooks, which the scheduler orders for one thread, with plain stores; a
+ * move of the thread by itself, which no hook of its own can interrupt; and births, before the thread can
+ * run. Anybody else (the task iterator) uses compare-and-swap while scope_control.visiting makes the hooks do
+ * the same; the daemon sets that, and waits until every hook has seen it. Words without a slot are changed by
+ * compare-and-swap only.
  */
 struct task_state {
     __u64 word;
-    __u64 since_ns;   /* CLOCK_BOOTTIME of the last change of state */
+    __u64 since_ns;   /* when the state began, by the run queue clock */
     __u64 charged_ns; /* sum_exec_runtime at the last switch-out */
     __u64 migrations; /* nr_migrations at the last switch-out */
     __u32 wait_state; /* the class of the last wait, for restart_syscall */
     __u32 process;    /* group leaders: enum process_phase */
     __u32 exit_seen;  /* group leaders: 1 when the process's exit has been counted */
-    __u32 reserved;
+    __u32 compares;   /* the daemon's own thread: the two clocks are compared whenever it gets a CPU */
 };
 PLIMSOLL_ASSERT_SIZE(struct task_state, 48);
 
@@ -100,18 +102,22 @@ enum {
 
 /* What every hook reads, in one cache line; shared by all objects. */
 struct scope_control {
-    __u32 generation; /* bumped when cgroups of threads change: cached slots of an older one are looked up again */
+    __u32 generation; /* bumped when cgroups of threads change: cached slots of an older one are looked up
+                         again */
     __u32 visiting;   /* the task iterator may change words now: the hooks must not just store theirs */
     __u32 accounts_per_slot; /* possible CPUs + 1; set before loading */
     __u32 reserved;
+    __s64 clock_offset_ns; /* run queue clock minus CLOCK_BOOTTIME, see run_queue_clock() */
+    __u64 compared_ns;     /* CLOCK_BOOTTIME of the last comparison; 0 before the first */
 };
 
-/* Places in the kernel programs that can fail; each has a counter. The names are the values of label `place`. */
-#define PLIMSOLL_FAILURE_PLACES(X)              \
-    X(task_storage_full)                        \
-    X(cgroup_map_full)                          \
-    X(provisional_slots_exhausted)              \
-    X(account_missing)                          \
+/* Places in the kernel programs that can fail; each has a counter. The names are the values of label `place`.
+ */
+#define PLIMSOLL_FAILURE_PLACES(X) \
+    X(task_storage_full)           \
+    X(cgroup_map_full)             \
+    X(provisional_slots_exhausted) \
+    X(account_missing)             \
     X(word_contended)
 #define PLIMSOLL_FAILURE_ENUM(name) FAILURE_##name,
 enum plimsoll_failure { PLIMSOLL_FAILURE_PLACES(PLIMSOLL_FAILURE_ENUM) FAILURE_COUNT };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Per-slot counters of the process probe, cumulative, written with atomics (forks and exits are rare enough). */
+/* Per-slot counters of the process probe, cumulative, written with atomics (forks and exits are rare enough).
+ */
 #pragma once
 
 #include "types.h"

@@ -14,17 +14,17 @@ enum class Runtime { docker, containerd, crio, podman, kubernetes, lxc, nspawn, 
 std::string_view to_string(Runtime runtime);
 
 struct Container {
-    std::string cgroup;   ///< path below the hierarchy's root, with a leading '/': the `id` label
+    std::string cgroup;  ///< path below the hierarchy's root, with a leading '/': the `id` label
     Runtime runtime = Runtime::cgroup;
-    std::string id;       ///< the runtime's own full id
-    std::string name;     ///< what a person calls it; empty when unknown
-    std::string image;    ///< empty when unknown
-    std::string pod;      ///< Kubernetes only: container, pod, namespace, pod_uid; empty otherwise
+    std::string id;     ///< the runtime's own full id
+    std::string name;   ///< what a person calls it; empty when unknown
+    std::string image;  ///< empty when unknown
+    std::string pod;    ///< Kubernetes only: container, pod, namespace, pod_uid; empty otherwise
     std::string pod_container;
     std::string pod_namespace;
     std::string pod_uid;
-    std::map<std::string, std::string> labels;   ///< all runtime labels (rules match on them)
-    std::string rule;     ///< the rule that selected it, in words: "discover docker", "include[0]", "cgroups[1]"
+    std::map<std::string, std::string> labels;  ///< all runtime labels (rules match on them)
+    std::string rule;  ///< the rule that selected it, in words: "discover docker", "include[0]", "cgroups[1]"
 };
 
 }  // namespace plimsoll

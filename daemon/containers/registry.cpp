@@ -19,7 +19,10 @@ std::uint32_t Registry::slots_needed(const Limits& limits) {
 }
 
 Registry::Registry(SlotMap& slots, Limits limits, Callbacks callbacks)
-    : map_(slots), limits_(limits), callbacks_(std::move(callbacks)), states_(slots_needed(limits), SlotState::free) {
+    : map_(slots),
+      limits_(limits),
+      callbacks_(std::move(callbacks)),
+      states_(slots_needed(limits), SlotState::spare) {
     states_[SLOT_NONE] = states_[SLOT_OVERFLOW] = SlotState::reserved;
     for (auto slot = static_cast<std::uint32_t>(states_.size() - 1); slot >= SLOT_FIRST; slot--) {
         reserve_.push_back(slot);
@@ -33,12 +36,13 @@ Registry::Registry(SlotMap& slots, Limits limits, Callbacks callbacks)
     refill();
 }
 
-std::uint32_t Registry::provisional_slot(const FoundCgroup& found, const std::optional<SlotEntry>& entry) const {
+std::uint32_t Registry::provisional_slot(const FoundCgroup& found,
+                                         const std::optional<SlotEntry>& entry) const {
     if (entry && entry->confirmed) {
         return SLOT_NONE;
     }
     const std::uint32_t slot = entry ? entry->slot : found.slot_hint;
-    return slot >= SLOT_FIRST && slot < states_.size() && is_free(slot) ? slot : std::uint32_t{SLOT_NONE};
+    return is_offered(slot) ? slot : std::uint32_t{SLOT_NONE};
 }
 
 std::uint32_t Registry::take_reserve() {
@@ -78,7 +82,8 @@ bool Registry::birth(const FoundCgroup& found, std::uint64_t now_ns) {
     return owner != 0;
 }
 
-void Registry::start(const FoundCgroup& found, Container container, std::uint32_t provisional, std::uint64_t now_ns) {
+void Registry::start(const FoundCgroup& found, Container container, std::uint32_t provisional,
+                     std::uint64_t now_ns) {
     replace_namesake(container.cgroup, now_ns);
     std::uint32_t slot = SLOT_OVERFLOW;
     if (live_ < limits_.max_containers) {
@@ -87,7 +92,7 @@ void Registry::start(const FoundCgroup& found, Container container, std::uint32_
     }
     map_.assign(found.id, slot);
     if (slot != provisional) {
-        rebook_threads();   // they are on the slot of a container around it, on the overflow slot, or on none
+        rebook_threads();  // they are on the slot of a container around it, on the overflow slot, or on none
     }
     added_++;
     if (slot == SLOT_OVERFLOW) {
@@ -113,7 +118,8 @@ void Registry::start(const FoundCgroup& found, Container container, std::uint32_
     watched_.emplace(watched.handle, std::move(watched));
 }
 
-/// A service that is started again has a new cgroup of the same path: two series of the same labels must not meet.
+/// A service that is started again has a new cgroup of the same path: two series of the same labels must not
+/// meet.
 void Registry::replace_namesake(const std::string& cgroup, std::uint64_t now_ns) {
     std::vector<Handle> namesakes;
     for (const auto& [handle, watched] : watched_) {
@@ -133,8 +139,8 @@ bool Registry::death(std::uint64_t cgroup_id, std::uint32_t slot_hint, std::uint
     map_.release(cgroup_id);
     const auto node = nodes_.find(cgroup_id);
     if (node == nodes_.end()) {
-        if (slot_hint >= SLOT_FIRST && slot_hint < states_.size() && is_free(slot_hint)) {
-            retire(slot_hint, 0, now_ns);   // its birth was never heard of
+        if (is_offered(slot_hint)) {
+            retire(slot_hint, 0, now_ns);  // its birth was never heard of
         }
         return false;
     }
@@ -194,12 +200,14 @@ void Registry::tick(std::uint64_t now_ns) {
 void Registry::recycle(const Draining& drained) {
     callbacks_.fold(drained.slot, drained.heir);
     const auto found = watched_.find(drained.heir);
-    Watched* heir = drained.heir == overflow_.handle ? &overflow_ : found != watched_.end() ? &found->second : nullptr;
+    Watched* heir = drained.heir == overflow_.handle ? &overflow_
+                    : found != watched_.end()        ? &found->second
+                                                     : nullptr;
     if (heir != nullptr) {
         std::erase(heir->slots, drained.slot);
     }
-    states_[drained.slot] = SlotState::free;
-    reserve_.insert(reserve_.begin(), drained.slot);   // the longest unused slot is taken first
+    states_[drained.slot] = SlotState::spare;
+    reserve_.insert(reserve_.begin(), drained.slot);  // the longest unused slot is taken first
 }
 
 /// Ends the linger of containers; at most as many linger as may live, the oldest go first.
@@ -211,7 +219,8 @@ void Registry::expire(std::uint64_t now_ns) {
         }
     }
     std::ranges::sort(ended);
-    const std::size_t surplus = ended.size() > limits_.max_containers ? ended.size() - limits_.max_containers : 0;
+    const std::size_t surplus =
+        ended.size() > limits_.max_containers ? ended.size() - limits_.max_containers : 0;
     for (std::size_t i = 0; i < ended.size(); i++) {
         if (i < surplus || now_ns - ended[i].first >= limits_.linger_ns) {
             remove(ended[i].second);
@@ -230,7 +239,7 @@ void Registry::remove(Handle handle) {
     std::erase_if(nodes_, [&](const auto& node) {
         const bool ours = node.second.owner == handle;
         if (ours) {
-            map_.release(node.first);   // its death was never told; the slot it leads to will be another's
+            map_.release(node.first);  // its death was never told; the slot it leads to will be another's
         }
         return ours;
     });
@@ -238,6 +247,7 @@ void Registry::remove(Handle handle) {
 
 void Registry::refill() {
     while (!reserve_.empty() && map_.offer_free(reserve_.back())) {
+        states_[reserve_.back()] = SlotState::offered;
         reserve_.pop_back();
     }
 }
@@ -287,7 +297,8 @@ std::map<Runtime, std::uint64_t> Registry::live_by_runtime() const {
 }
 
 std::size_t Registry::free_slots() const {
-    return static_cast<std::size_t>(std::ranges::count(states_, SlotState::free));
+    return static_cast<std::size_t>(std::ranges::count(states_, SlotState::spare) +
+                                    std::ranges::count(states_, SlotState::offered));
 }
 
 }  // namespace plimsoll

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which containers there are, which slots they own, and what becomes of slots. A pure state machine over SlotMap;
-// owned by the daemon, used by the loop thread only.
+// Which containers there are, which slots they own, and what becomes of slots. A pure state machine over
+// SlotMap; owned by the daemon, used by the loop thread only.
 //
-// A slot is free (with the kernel or in reserve), owned by a live container, or draining: taken away from its cgroups,
-// but some thread may still be booked on it. While it drains it counts for its heir; when the last thread has left,
-// the probes fold its values into the heir's and it is free again.
+// A slot is free (spare, or offered to the kernel for newborn cgroups), owned by a live container, or
+// draining: taken away from its cgroups, but some thread may still be booked on it. While it drains it counts
+// for its heir; when the last thread has left, the probes fold its values into the heir's and it is free
+// again.
 #pragma once
 
 #include <chrono>
@@ -27,16 +28,16 @@ namespace plimsoll {
 
 /// A container's identity as the exposition wants it.
 struct RenderedLabels {
-    std::shared_ptr<const std::string> labels;   ///< of every series
-    std::string info;                            ///< what container_info adds
+    std::shared_ptr<const std::string> labels;  ///< of every series
+    std::string info;                           ///< what container_info adds
 };
 
 struct Watched {
     Handle handle = 0;
     Container container;
     std::uint64_t cgroup_id = 0;
-    std::uint32_t slot = 0;             ///< where new threads are booked; SLOT_OVERFLOW when there was none left
-    std::vector<std::uint32_t> slots;   ///< all that count for it now: its own and those that drain towards it
+    std::uint32_t slot = 0;  ///< where new threads are booked; SLOT_OVERFLOW when there was none left
+    std::vector<std::uint32_t> slots;  ///< all that count for it now: its own and those that drain towards it
     std::optional<std::uint64_t> ended_ns;
     std::uint64_t since_ns = 0;
     RenderedLabels rendered;
@@ -47,7 +48,7 @@ struct FoundCgroup {
     std::uint64_t id = 0;
     std::uint64_t parent_id = 0;
     std::string path;
-    std::uint32_t slot_hint = 0;   ///< the slot the kernel gave it at birth; 0 when unknown
+    std::uint32_t slot_hint = 0;  ///< the slot the kernel gave it at birth; 0 when unknown
 };
 
 class Registry {
@@ -63,8 +64,8 @@ class Registry {
     struct Callbacks {
         std::function<std::optional<Container>(const std::string& path)> select;
         std::function<RenderedLabels(const Container&)> render;
-        std::function<void(std::uint32_t slot, Handle heir)> fold;   ///< a slot has drained
-        std::function<void(Handle)> forget;                          ///< a container is gone from the page
+        std::function<void(std::uint32_t slot, Handle heir)> fold;  ///< a slot has drained
+        std::function<void(Handle)> forget;                         ///< a container is gone from the page
     };
 
     Registry(SlotMap& slots, Limits limits, Callbacks callbacks);
@@ -81,8 +82,10 @@ class Registry {
 
     /// All that the page shows, in order of appearance; the overflow container last, if it was ever used.
     [[nodiscard]] std::vector<const Watched*> shown() const;
-    /// Not owned and not draining: with the kernel, in reserve, or taken by a newborn cgroup we have not heard of yet.
-    [[nodiscard]] bool is_free(std::uint32_t slot) const { return states_[slot] == SlotState::free; }
+    /// The kernel has it, on its stack or taken from there by a newborn cgroup that we have not heard of yet.
+    [[nodiscard]] bool is_offered(std::uint32_t slot) const {
+        return slot < states_.size() && states_[slot] == SlotState::offered;
+    }
     [[nodiscard]] bool knows(std::uint64_t cgroup_id) const { return nodes_.contains(cgroup_id); }
     [[nodiscard]] std::optional<std::uint64_t> born_ns(std::uint64_t cgroup_id) const;
     [[nodiscard]] std::vector<std::uint64_t> known_cgroups() const;
@@ -98,7 +101,7 @@ class Registry {
     [[nodiscard]] std::size_t free_slots() const;
 
   private:
-    enum class SlotState : std::uint8_t { reserved, free, owned, draining };
+    enum class SlotState : std::uint8_t { reserved, spare, offered, owned, draining };
     struct Node {
         Handle owner;
         std::uint64_t born_ns;
@@ -109,13 +112,15 @@ class Registry {
         std::uint64_t since_ns;
     };
 
-    void start(const FoundCgroup& found, Container container, std::uint32_t provisional, std::uint64_t now_ns);
+    void start(const FoundCgroup& found, Container container, std::uint32_t provisional,
+               std::uint64_t now_ns);
     void end(Handle handle, std::uint64_t now_ns);
     void remove(Handle handle);
     void retire(std::uint32_t slot, Handle heir, std::uint64_t now_ns);
     void rebook_threads();
     void recycle(const Draining& drained);
-    [[nodiscard]] std::uint32_t provisional_slot(const FoundCgroup& found, const std::optional<SlotEntry>& entry) const;
+    [[nodiscard]] std::uint32_t provisional_slot(const FoundCgroup& found,
+                                                 const std::optional<SlotEntry>& entry) const;
     std::uint32_t take_reserve();
     void replace_namesake(const std::string& cgroup, std::uint64_t now_ns);
     void expire(std::uint64_t now_ns);
@@ -127,11 +132,11 @@ class Registry {
     std::vector<SlotState> states_;
     std::vector<std::uint32_t> reserve_;
     std::vector<Draining> draining_;
-    std::unordered_map<std::uint64_t, Node> nodes_;   ///< cgroups that belong to containers
+    std::unordered_map<std::uint64_t, Node> nodes_;  ///< cgroups that belong to containers
     std::map<Handle, Watched> watched_;
     Watched overflow_;
     Handle next_handle_ = 1;
-    std::unordered_set<std::uint64_t> overflow_cgroups_;   ///< of live containers without a slot
+    std::unordered_set<std::uint64_t> overflow_cgroups_;  ///< of live containers without a slot
     std::uint64_t live_ = 0, added_ = 0, removed_ = 0;
     bool overflow_used_ = false;
     bool needs_visit_ = false;

@@ -13,7 +13,8 @@ Result<Watcher::Tree> Watcher::walk_tree() const {
         const std::string parent(slash == 0 || slash == std::string_view::npos ? "/" : path.substr(0, slash));
         const auto found = ids.find(parent);
         ids.emplace(path, id);
-        tree.cgroups.emplace_back(id, Found{found == ids.end() || path == "/" ? 0 : found->second, std::string(path)});
+        tree.cgroups.emplace_back(
+            id, Found{found == ids.end() || path == "/" ? 0 : found->second, std::string(path)});
     });
     if (!walked) {
         return std::unexpected(walked.error());
@@ -65,7 +66,7 @@ void Watcher::finish_resync(std::uint64_t now_ns) {
     for (auto& [id, found] : walked_.cgroups) {
         present.insert(id);
         if (registry_.knows(id) || path_of(layout_, id) != found.path) {
-            continue;   // known, or gone since the walk
+            continue;  // known, or gone since the walk
         }
         const bool had_slot = slots_.find(id).has_value();
         if (registry_.birth({id, found.parent_id, std::move(found.path)}, now_ns) || had_slot) {
@@ -75,6 +76,7 @@ void Watcher::finish_resync(std::uint64_t now_ns) {
     if (walked_.whole) {
         end_missing(present, now_ns);
     }
+    reclaim_slots(now_ns);
     walked_ = {};
 }
 
@@ -92,6 +94,25 @@ void Watcher::end_missing(const std::unordered_set<std::uint64_t>& present, std:
             corrections_++;
         }
     }
+}
+
+/// A cgroup that came and went with both its events lost has left no entry, only the mark on the slot it
+/// took. Its events can also be on their way: only what has not changed since the last time is reclaimed.
+void Watcher::reclaim_slots(std::uint64_t now_ns) {
+    decltype(suspects_) suspects;
+    for (const auto& taken : slots_.taken()) {
+        const auto [slot, id] = taken;
+        if (!registry_.is_offered(slot) || slots_.find(id)) {
+            continue;
+        }
+        if (suspects_.contains(taken)) {
+            registry_.death(id, slot, now_ns);
+            corrections_++;
+        } else {
+            suspects.insert(taken);
+        }
+    }
+    suspects_ = std::move(suspects);
 }
 
 }  // namespace plimsoll

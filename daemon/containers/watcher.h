@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keeps the registry true to the cgroup tree: seeds it, follows the kernel's events, and now and then walks the tree as
-// a safety net whose corrections are counted. Loop thread only.
+// Keeps the registry true to the cgroup tree: seeds it, follows the kernel's events, and now and then walks
+// the tree as a safety net whose corrections are counted. Loop thread only.
 #pragma once
 
 #include <cstddef>
@@ -25,15 +25,16 @@ class Watcher {
     Watcher(Registry& registry, SlotMap& slots, CgroupLayout layout)
         : registry_(registry), slots_(slots), layout_(std::move(layout)) {}
 
-    /// Finds what exists. Newborn cgroups must have provisional slots by now, so that none slips through between.
+    /// Finds what exists. Newborn cgroups must have provisional slots by now, so that none slips through
+    /// between.
     Result<void> seed(std::uint64_t now_ns);
 
     /// A cgroup_birth or cgroup_death record, checked for its size by the caller.
     void on_birth(const cgroup_event& event, std::uint64_t now_ns);
     void on_death(const cgroup_event& event, std::uint64_t now_ns);
 
-    /// First half of the safety net: walks the tree. Drain the events before the second half, which compares: what
-    /// is still unknown then, or known but gone, no event told.
+    /// First half of the safety net: walks the tree. Drain the events before the second half, which compares:
+    /// what is still unknown then, or known but gone, no event told.
     Result<void> begin_resync(std::uint64_t now_ns);
     void finish_resync(std::uint64_t now_ns);
     [[nodiscard]] std::uint64_t corrections() const { return corrections_; }
@@ -44,8 +45,8 @@ class Watcher {
         std::string path;
     };
     struct Tree {
-        std::vector<std::pair<std::uint64_t, Found>> cgroups;   ///< parents before children
-        bool whole = false;   ///< false: out of descriptors, or too deep; what is missing may still exist
+        std::vector<std::pair<std::uint64_t, Found>> cgroups;  ///< parents before children
+        bool whole = false;  ///< false: out of descriptors, or too deep; what is missing may still exist
     };
 
     Result<Tree> walk_tree() const;
@@ -58,7 +59,7 @@ class Watcher {
     CgroupLayout layout_;
     Tree walked_;
     std::uint64_t walk_began_ns_ = 0;
-    std::set<std::pair<std::uint32_t, std::uint64_t>> suspects_;   ///< slots and the cgroups that took them
+    std::set<std::pair<std::uint32_t, std::uint64_t>> suspects_;  ///< slots and the cgroups that took them
     std::uint64_t corrections_ = 0;
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Errors are values. A message reads from the outside in: "probe ledger: attach on_sched_switch: Operation not
-// permitted". Functions either return an error or log it, never both.
+// Errors are values. A message reads from the outside in: "probe ledger: attach on_sched_switch: Operation
+// not permitted". Functions either return an error or log it, never both.
 #pragma once
 
 #include <cstring>
@@ -15,9 +15,7 @@ struct Error {
     std::string message;
 
     /// The same error seen from one step further out: "context: message".
-    [[nodiscard]] Error in(std::string_view context) const {
-        return {std::string(context) + ": " + message};
-    }
+    [[nodiscard]] Error in(std::string_view context) const { return {std::string(context) + ": " + message}; }
 };
 
 template <typename T>

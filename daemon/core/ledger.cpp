@@ -11,8 +11,8 @@ namespace {
 
 constexpr std::size_t kWords = sizeof(ledger_account) / sizeof(__u64);
 
-// A writer is done within a microsecond unless its virtual CPU is taken away in the middle. 1000 copies last longer
-// than the former; in the latter case nothing is gained by waiting for it on the loop thread.
+// A writer is done within a microsecond unless its virtual CPU is taken away in the middle. 1000 copies last
+// longer than the former; in the latter case nothing is gained by waiting for it on the loop thread.
 constexpr int kMaxCopies = 1000;
 
 __u64 load(const __u64& live, std::memory_order order) {
@@ -24,7 +24,9 @@ std::uint64_t not_below_zero(std::uint64_t value) {
     return static_cast<std::int64_t>(value) < 0 ? 0 : value;
 }
 
-void raise(std::uint64_t& exported, std::uint64_t value) { exported = std::max(exported, not_below_zero(value)); }
+void raise(std::uint64_t& exported, std::uint64_t value) {
+    exported = std::max(exported, not_below_zero(value));
+}
 
 }  // namespace
 
@@ -35,7 +37,8 @@ ledger_account read_account(const ledger_account& live) {
         const auto* source = reinterpret_cast<const __u64*>(&live);
         std::array<__u64, kWords> words{};
         for (std::size_t i = 0; i < kWords; i++) {
-            words[i] = load(source[i], std::memory_order_acquire);   // so that `begun` is read after all of them
+            words[i] =
+                load(source[i], std::memory_order_acquire);  // so that `begun` is read after all of them
         }
         std::memcpy(&copy, words.data(), sizeof(copy));
         if (load(live.begun, std::memory_order_relaxed) == ended) {
@@ -54,11 +57,13 @@ void add_account(ledger_account& target, const ledger_account& source) {
     }
 }
 
-bool is_whole(const ledger_account& copy) { return copy.begun == copy.ended; }
+bool is_whole(const ledger_account& copy) {
+    return copy.begun == copy.ended;
+}
 
 const LedgerValues& LedgerReading::update(const ledger_account& sums, std::uint64_t now_ns) {
     if (!is_whole(sums)) {
-        return values_;   // n without its sum would be off by the time since boot, and values never go back
+        return values_;  // n without its sum would be off by the time since boot, and values never go back
     }
     for (std::size_t state = 0; state < STATE_COUNT; state++) {
         const auto& cell = sums.cells[state];

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The ledger's arithmetic: pure, no kernel calls. An account's value at any moment is Σ sum + (Σ n) · now, modulo
-// 2^64; lifetime is kept the same way from births and deaths only, so that comparing the two is a real check.
+// The ledger's arithmetic: pure, no kernel calls. An account's value at any moment is Σ sum + (Σ n) · now,
+// modulo 2^64; lifetime is kept the same way from births and deaths only, so that comparing the two is a real
+// check.
 #pragma once
 
 #include <array>
@@ -16,8 +17,8 @@ inline constexpr std::array<std::string_view, STATE_COUNT> kStateNames{
     "running", "runnable", "disk",     "futex", "poll",    "socket",  "unix", "pipe",
     "sleep",   "child",    "io_uring", "fault", "blocked", "stopped", "other"};
 
-/// A copy of an account that the kernel may be writing: taken again until no write happened meanwhile, but not for
-/// ever: see is_whole().
+/// A copy of an account that the kernel may be writing: taken again until no write happened meanwhile, but
+/// not for ever: see is_whole().
 ledger_account read_account(const ledger_account& live);
 
 /// Whether nothing was being written when the copy, or any copy in the sum, was taken: the marks are equal.
@@ -40,8 +41,8 @@ struct LedgerValues {
 /// microseconds ahead in one state and behind in another; the next reading waits until time has caught up.
 class LedgerReading {
   public:
-    /// `sums`: the container's accounts added up; `now_ns`: CLOCK_BOOTTIME, taken before they were read. Sums that
-    /// are not whole leave the values as they are.
+    /// `sums`: the container's accounts added up; `now_ns`: the ledger's time, taken before they were read.
+    /// Sums that are not whole leave the values as they are.
     const LedgerValues& update(const ledger_account& sums, std::uint64_t now_ns);
     /// |lifetime - Σ states| of the values last exported.
     [[nodiscard]] std::uint64_t residual_ns() const;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a metric family is: declared once by the probe that owns it; HELP, TYPE, docs/metrics.md and the dashboard
-// check derive from it.
+// What a metric family is: declared once by the probe that owns it; HELP, TYPE, docs/metrics.md and the
+// dashboard check derive from it.
 #pragma once
 
 #include <array>
@@ -14,13 +14,13 @@ enum class MetricType { counter, gauge, histogram };
 
 /// A family. All views point to static storage.
 struct MetricSpec {
-    std::string_view name;      ///< full exposition name, counters end in _total
+    std::string_view name;  ///< full exposition name, counters end in _total
     MetricType type;
-    std::string_view unit;      ///< "seconds", "bytes", or "" for plain counts
-    std::string_view labels;    ///< label names besides the container's own, comma separated, with their values in
-                                ///< parentheses where the set is fixed: "state (running, runnable, …)"
-    std::string_view help;      ///< one sentence: what it means
-    std::string_view source;    ///< where the number comes from: "tp_btf/sched_switch", "cpu.stat"
+    std::string_view unit;    ///< "seconds", "bytes", or "" for plain counts
+    std::string_view labels;  ///< label names besides the container's own, comma separated, with their values
+                              ///< in parentheses where the set is fixed: "state (running, runnable, …)"
+    std::string_view help;    ///< one sentence: what it means
+    std::string_view source;  ///< where the number comes from: "tp_btf/sched_switch", "cpu.stat"
 };
 
 /// Number of finite bounds of every time histogram: powers of two of a microsecond, 2^0 to 2^24 µs (16.8 s).
@@ -32,7 +32,7 @@ struct Number {
     enum class Kind : std::uint8_t { integer, nanoseconds, real };
     Kind kind = Kind::integer;
     union {
-        std::uint64_t integer = 0;   ///< kind integer: the value; kind nanoseconds: written as seconds
+        std::uint64_t integer = 0;  ///< kind integer: the value; kind nanoseconds: written as seconds
         double real;
     };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// From slots to containers. What the kernel keeps per slot is cumulative and never reset; a container can use several
-// slots in its life and a slot can serve several containers. Pure; used by the loop thread.
+// From slots to containers. What the kernel keeps per slot is cumulative and never reset; a container can use
+// several slots in its life and a slot can serve several containers. Pure; used by the loop thread.
 #pragma once
 
 #include <linux/types.h>

@@ -14,8 +14,8 @@ namespace plimsoll {
 
 namespace {
 
-constexpr std::size_t kPerfPages = 64;              // per CPU: 256 KiB of records
-constexpr std::uint32_t kPerfWatermark = 64 * 1024;   // bytes waiting that wake the reader
+constexpr std::size_t kPerfPages = 64;               // per CPU: 256 KiB of records
+constexpr std::uint32_t kPerfWatermark = 64 * 1024;  // bytes waiting that wake the reader
 
 }  // namespace
 
@@ -54,7 +54,8 @@ Result<std::unique_ptr<EventChannel>> EventChannel::open_perf(int map_fd, Receiv
         }
         return LIBBPF_PERF_EVENT_CONT;
     };
-    channel->perf_.reset(perf_buffer__new_raw(map_fd, kPerfPages, &attributes, on_event, channel.get(), nullptr));
+    channel->perf_.reset(
+        perf_buffer__new_raw(map_fd, kPerfPages, &attributes, on_event, channel.get(), nullptr));
     if (!channel->perf_) {
         return fail_errno("event channel: perf buffers", errno);
     }
@@ -74,16 +75,16 @@ void EventChannel::drain() {
 }
 
 void EventChannel::keep(std::span<const std::byte> record) {
-    event_header header{};   // of a malformed record: before all others, since the receiver only counts it
+    event_header header{};  // of a malformed record: before all others, since the receiver only counts it
     if (record.size() >= sizeof(header)) {
         std::memcpy(&header, record.data(), sizeof(header));
     }
     kept_.push_back({header.ts_ns, {record.begin(), record.end()}});
 }
 
-/// Each CPU has a buffer, and they are read one after another: a cgroup's death on one must not be heard before its
-/// birth on another. So records wait for those that happened before them, and the newest for the next time, because a
-/// buffer that has been read already may have got an older one since.
+/// Each CPU has a buffer, and they are read one after another: a cgroup's death on one must not be heard
+/// before its birth on another. So records wait for those that happened before them, and the newest for the
+/// next time, because a buffer that has been read already may have got an older one since.
 void EventChannel::drain_perf() {
     const std::uint64_t complete_ns = boot_time_ns();
     perf_buffer__consume(perf_.get());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The reading end of the event channel: a BPF ring buffer or perf event buffers behind one class. Owned and drained
-// by the loop thread.
+// The reading end of the event channel: a BPF ring buffer or perf event buffers behind one class. Owned and
+// drained by the loop thread.
 #pragma once
 
 #include <bpf/libbpf.h>
@@ -49,7 +49,7 @@ class EventChannel {
         void operator()(perf_buffer* perf) const { perf_buffer__free(perf); }
     };
     Receiver receiver_;
-    std::vector<Kept> kept_;   ///< perf buffers only
+    std::vector<Kept> kept_;  ///< perf buffers only
     std::unique_ptr<ring_buffer, RingDeleter> ring_;
     std::unique_ptr<perf_buffer, PerfDeleter> perf_;
 };

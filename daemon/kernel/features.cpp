@@ -14,10 +14,18 @@
 
 namespace plimsoll {
 
-void KernelTypes::Deleter::operator()(btf* types) const { btf__free(types); }
+void KernelTypes::Deleter::operator()(btf* types) const {
+    btf__free(types);
+}
 
 Result<KernelTypes> KernelTypes::load() {
     btf* types = btf__load_vmlinux_btf();
+    if (types == nullptr && access("/sys/kernel/btf/vmlinux", F_OK) == 0) {
+        return fail(
+            "the kernel's type information (BTF) in /sys/kernel/btf/vmlinux cannot be used: it is damaged or "
+            "not "
+            "readable, or memory is short");
+    }
     if (types == nullptr) {
         return fail(
             "the kernel has no type information (BTF) at /sys/kernel/btf/vmlinux: it must be built with "
@@ -58,7 +66,8 @@ bool KernelTypes::tracepoint_argument_is_pointer(std::string_view name, unsigned
 std::optional<int> KernelTypes::cgroup_subsystem_index(std::string_view controller) const {
     const int id = btf__find_by_name_kind(types_.get(), "cgroup_subsys_id", BTF_KIND_ENUM);
     const btf_type* type = id > 0 ? btf__type_by_id(types_.get(), static_cast<__u32>(id)) : nullptr;
-    const std::string wanted = (controller == "blkio" ? std::string("io") : std::string(controller)) + "_cgrp_id";
+    const std::string wanted =
+        (controller == "blkio" ? std::string("io") : std::string(controller)) + "_cgrp_id";
     for (unsigned i = 0; type != nullptr && i < btf_vlen(type); i++) {
         const auto& value = btf_enum(type)[i];
         if (wanted == btf__name_by_offset(types_.get(), value.name_off)) {
@@ -73,7 +82,8 @@ std::string missing_capabilities() {
         unsigned number;
         const char* name;
     };
-    // BPF: programs and maps; PERFMON: tracing programs; SYS_PTRACE and DAC_READ_SEARCH: others' /proc and files.
+    // BPF: programs and maps; PERFMON: tracing programs; SYS_PTRACE and DAC_READ_SEARCH: others' /proc and
+    // files.
     constexpr std::array kNeeded{Needed{CAP_BPF, "CAP_BPF"}, Needed{CAP_PERFMON, "CAP_PERFMON"},
                                  Needed{CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH"}};
     __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
@@ -86,7 +96,8 @@ std::string missing_capabilities() {
     };
     std::string missing;
     for (const auto& needed : kNeeded) {
-        const bool covered = needed.number == CAP_DAC_READ_SEARCH ? has(CAP_DAC_OVERRIDE) : has(CAP_SYS_ADMIN);
+        const bool covered =
+            needed.number == CAP_DAC_READ_SEARCH ? has(CAP_DAC_OVERRIDE) : has(CAP_SYS_ADMIN);
         if (!has(needed.number) && !covered) {
             missing += (missing.empty() ? "" : " ") + std::string(needed.name);
         }

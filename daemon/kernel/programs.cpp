@@ -14,7 +14,8 @@ std::vector<ProgramStats> program_stats(const bpf_object* object) {
         bpf_prog_info info{};
         __u32 size = sizeof(info);
         if (fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &size) == 0) {
-            result.push_back({bpf_program__name(program), info.run_cnt, info.run_time_ns, info.recursion_misses});
+            result.push_back(
+                {bpf_program__name(program), info.run_cnt, info.run_time_ns, info.recursion_misses});
         }
     }
     return result;
@@ -31,6 +32,8 @@ std::vector<std::string> program_sections(const bpf_object* object) {
     return sections;
 }
 
-UniqueFd enable_program_stats() { return UniqueFd(bpf_enable_stats(BPF_STATS_RUN_TIME)); }
+UniqueFd enable_program_stats() {
+    return UniqueFd(bpf_enable_stats(BPF_STATS_RUN_TIME));
+}
 
 }  // namespace plimsoll

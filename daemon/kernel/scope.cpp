@@ -20,15 +20,15 @@ namespace plimsoll {
 Scope::Scope() = default;
 Scope::~Scope() = default;
 
-Result<std::unique_ptr<Scope>> Scope::start(const ScopeOptions& options, const KernelTypes& types) {
+Result<std::unique_ptr<Scope>> Scope::load(const ScopeOptions& options, const KernelTypes& types) {
     auto skeleton = open_skeleton<scope_bpf>({});
     if (!skeleton) {
         return std::unexpected(skeleton.error().in("scope"));
     }
     std::unique_ptr<Scope> scope(new Scope());
     scope->skeleton_ = std::move(*skeleton);
-    const auto done = in_order([&] { return scope->configure(options, types); }, [&] { return scope->load(); },
-                               [&] { return scope->links_.attach(scope->skeleton_->obj); });
+    const auto done =
+        in_order([&] { return scope->configure(options, types); }, [&] { return scope->load_maps(); });
     if (!done) {
         return std::unexpected(done.error().in("scope"));
     }
@@ -61,7 +61,34 @@ Result<void> Scope::configure(const ScopeOptions& options, const KernelTypes& ty
     return {};
 }
 
-Result<void> Scope::load() {
+Result<void> Scope::attach() {
+    const auto done =
+        in_order([this] { return compare_clocks(); }, [this] { return links_.attach(skeleton_->obj); });
+    return done ? done : std::unexpected(done.error().in("scope"));
+}
+
+/// Marks this thread as the one whose switches compare the clocks, and lets some happen. Without the ledger's
+/// hooks nothing is compared, and nothing is booked either.
+Result<void> Scope::compare_clocks() const {
+    const UniqueFd self(static_cast<int>(syscall(SYS_pidfd_open, getpid(), 0)));
+    task_state thread{};
+    thread.compares = 1;
+    const int key = self.get();
+    if (!self || bpf_map_update_elem(maps_.at("tasks"), &key, &thread, BPF_ANY) != 0) {
+        return fail_errno("compare clocks", errno);
+    }
+    for (int i = 0; i < 20; i++) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return {};
+}
+
+std::uint64_t Scope::ledger_time(std::uint64_t boot_ns) const {
+    const std::atomic_ref<__s64> offset(skeleton_->data_scope->scope_control.clock_offset_ns);
+    return boot_ns + static_cast<std::uint64_t>(offset.load());
+}
+
+Result<void> Scope::load_maps() {
     if (auto loaded = load_skeleton(*skeleton_); !loaded) {
         return loaded;
     }
@@ -72,7 +99,8 @@ Result<void> Scope::load() {
             maps_.emplace(name, bpf_map__fd(map));
         }
     }
-    auto mapped = MappedArray<ledger_account>::map(bpf_map__fd(skeleton_->maps.accounts), slots_ * (cpu_count_ + 1));
+    auto mapped =
+        MappedArray<ledger_account>::map(bpf_map__fd(skeleton_->maps.accounts), slots_ * (cpu_count_ + 1));
     if (!mapped) {
         return std::unexpected(mapped.error());
     }
@@ -85,14 +113,18 @@ Result<void> Scope::load() {
     return {};
 }
 
-bpf_object* Scope::object() const { return skeleton_->obj; }
+bpf_object* Scope::object() const {
+    return skeleton_->obj;
+}
 
 void Scope::assign(std::uint64_t cgroup_id, std::uint32_t slot) {
     const cgroup_scope entry{slot, SCOPE_CONFIRMED};
     bpf_map_update_elem(maps_.at("cgroup_scopes"), &cgroup_id, &entry, BPF_ANY);
 }
 
-void Scope::release(std::uint64_t cgroup_id) { bpf_map_delete_elem(maps_.at("cgroup_scopes"), &cgroup_id); }
+void Scope::release(std::uint64_t cgroup_id) {
+    bpf_map_delete_elem(maps_.at("cgroup_scopes"), &cgroup_id);
+}
 
 std::optional<SlotEntry> Scope::find(std::uint64_t cgroup_id) {
     cgroup_scope entry{};
@@ -138,7 +170,7 @@ std::uint64_t Scope::threads_in(std::uint32_t slot) const {
     for (std::uint32_t cpu = 0; cpu <= cpu_count_; cpu++) {
         const ledger_account copy = read_account(accounts()[slot * (cpu_count_ + 1) + cpu]);
         if (!is_whole(copy)) {
-            return 1;   // somebody is writing, so somebody is in it
+            return 1;  // somebody is writing, so somebody is in it
         }
         threads += copy.cells[CELL_LIFETIME].n;
     }
@@ -146,7 +178,8 @@ std::uint64_t Scope::threads_in(std::uint32_t slot) const {
 }
 
 void Scope::invalidate() {
-    // Programs increment it too; a hook that misses this increment sees the next word it compares with anyway.
+    // Programs increment it too; a hook that misses this increment sees the next word it compares with
+    // anyway.
     std::atomic_ref<std::uint32_t>(skeleton_->data_scope->scope_control.generation).fetch_add(1);
 }
 
@@ -154,7 +187,8 @@ namespace {
 
 /// Returns when every kernel program that runs now has ended.
 void wait_for_programs() {
-    // synchronize_rcu(). Kernels with nohz_full refuse it; the programs run for microseconds with preemption off.
+    // synchronize_rcu(). Kernels with nohz_full refuse it; the programs run for microseconds with preemption
+    // off.
     if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) != 0) {
         std::this_thread::sleep_for(std::chrono::milliseconds(100));
     }
@@ -206,7 +240,9 @@ std::uint64_t sum_over_cpus(int map_fd, std::uint32_t key, std::uint32_t cpus) {
 
 }  // namespace
 
-std::uint64_t Scope::events_lost() const { return sum_over_cpus(maps_.at("events_lost"), 0, cpu_count_); }
+std::uint64_t Scope::events_lost() const {
+    return sum_over_cpus(maps_.at("events_lost"), 0, cpu_count_);
+}
 
 std::vector<std::uint64_t> Scope::failures() const {
     std::vector<std::uint64_t> result;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The kernel's idea of which container a thread belongs to (bpf/scope.bpf.c): loads it, seeds it, and hands its maps
-// to the probes. Owned by the daemon, used by the loop thread only.
+// The kernel's idea of which container a thread belongs to (bpf/scope.bpf.c): loads it, seeds it, and hands
+// its maps to the probes. Owned by the daemon, used by the loop thread only.
 #pragma once
 
 #include <cstdint>
@@ -23,18 +23,23 @@ struct scope_bpf;
 namespace plimsoll {
 
 struct ScopeOptions {
-    std::uint32_t slots = 0;            ///< all of them, the two reserved ones included
-    std::uint32_t provisional = 0;      ///< how many newborn cgroups can have a slot before the daemon has seen them
-    bool cgroup_v2 = true;              ///< which hierarchy identifies containers …
-    std::string controller;             ///< … and for v1 by which controller
-    std::uint32_t hierarchy_id = 0;     ///< its number in /proc/cgroups; 0 for v2
+    std::uint32_t slots = 0;  ///< all of them, the two reserved ones included
+    std::uint32_t provisional =
+        0;                   ///< how many newborn cgroups can have a slot before the daemon has seen them
+    bool cgroup_v2 = true;   ///< which hierarchy identifies containers …
+    std::string controller;  ///< … and for v1 by which controller
+    std::uint32_t hierarchy_id = 0;  ///< its number in /proc/cgroups; 0 for v2
     EventChannelKind channel = EventChannelKind::automatic;
 };
 
 class Scope : public SlotMap {
   public:
-    /// Loads and attaches; from then on newborn cgroups get provisional slots.
-    static Result<std::unique_ptr<Scope>> start(const ScopeOptions& options, const KernelTypes& types);
+    /// Loads everything and attaches nothing: the probes come first, so that the ledger's clock is known
+    /// before the first thread is booked.
+    static Result<std::unique_ptr<Scope>> load(const ScopeOptions& options, const KernelTypes& types);
+    /// From then on newborn cgroups get provisional slots. Call it on the process's main thread: its switches
+    /// are where the ledger's clock is compared with CLOCK_BOOTTIME.
+    Result<void> attach();
     ~Scope() override;
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
@@ -49,8 +54,9 @@ class Scope : public SlotMap {
     [[nodiscard]] std::uint64_t threads_in(std::uint32_t slot) const override;
     void invalidate() override;
 
-    /// Binds every task that lives to the slot of its cgroup and corrects what changed unseen; at the start twice, since
-    /// the second visit settles what moved during the first. Takes some 30 ms: the hooks must notice before.
+    /// Binds every task that lives to the slot of its cgroup and corrects what changed unseen; at the start
+    /// twice, since the second visit settles what moved during the first. Takes some 30 ms: the hooks must
+    /// notice before.
     Result<void> visit_tasks(int times = 1) const;
 
     Result<std::unique_ptr<EventChannel>> open_events(EventChannel::Receiver receiver) const;
@@ -65,12 +71,15 @@ class Scope : public SlotMap {
     [[nodiscard]] int subsystem_index() const { return subsystem_index_; }
     [[nodiscard]] bool uses_ringbuf() const { return use_ringbuf_; }
     [[nodiscard]] std::span<const ledger_account> accounts() const { return accounts_.elements(); }
+    /// A CLOCK_BOOTTIME as the ledger's clock would have shown it.
+    [[nodiscard]] std::uint64_t ledger_time(std::uint64_t boot_ns) const;
     [[nodiscard]] bpf_object* object() const;
 
   private:
     Scope();
     Result<void> configure(const ScopeOptions& options, const KernelTypes& types);
-    Result<void> load();
+    Result<void> load_maps();
+    Result<void> compare_clocks() const;
 
     Skeleton<scope_bpf> skeleton_;
     Links links_;

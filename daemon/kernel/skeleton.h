@@ -59,7 +59,6 @@ Result<void> load_skeleton(T& skeleton) {
     return {};
 }
 
-
 /// Owns the links of one object: destroyed (detached) in the destructor.
 class Links {
   public:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One epoll loop on one thread: descriptors, timers and signals call handlers. Everything the daemon owns is touched
-// by this thread only.
+// One epoll loop on one thread: descriptors, timers and signals call handlers. Everything the daemon owns is
+// touched by this thread only.
 #pragma once
 
 #include <chrono>
@@ -19,7 +19,8 @@ class EventLoop {
 
     static Result<EventLoop> create();
 
-    /// Calls `handler` whenever `fd` is readable. The descriptor stays the caller's and must outlive the loop.
+    /// Calls `handler` whenever `fd` is readable. The descriptor stays the caller's and must outlive the
+    /// loop.
     Result<void> watch(int fd, Handler handler);
     /// Calls `handler` every `period`, first after one period; a late loop gets one call, not several.
     Result<void> every(std::chrono::nanoseconds period, Handler handler);

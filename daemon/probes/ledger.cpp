@@ -17,7 +17,8 @@ namespace {
 constexpr std::string_view kSwitch = "tp_btf/sched_switch, tp_btf/sched_wakeup";
 constexpr std::string_view kLife = "tp_btf/task_newtask, tp_btf/sched_switch (TASK_DEAD)";
 constexpr std::string_view kStates =
-    "state (running, runnable, disk, futex, poll, socket, unix, pipe, sleep, child, io_uring, fault, blocked, "
+    "state (running, runnable, disk, futex, poll, socket, unix, pipe, sleep, child, io_uring, fault, "
+    "blocked, "
     "stopped, other)";
 
 enum Family : std::uint8_t {
@@ -38,9 +39,11 @@ constexpr std::array<MetricSpec, kFamilyCount> kMetrics{{
     {"container_thread_seconds_total", MetricType::counter, "seconds", kStates,
      "Time that the container's threads spent in each state; a thread is always in exactly one.", kSwitch},
     {"container_thread_lifetime_seconds_total", MetricType::counter, "seconds", "",
-     "Time that the container's threads have lived, counted at birth and death only: what the states add up to.",
+     "Time that the container's threads have lived, counted at birth and death only: what the states add up "
+     "to.",
      kLife},
-    {"container_thread_states", MetricType::gauge, "", kStates, "Threads that are in each state now.", kSwitch},
+    {"container_thread_states", MetricType::gauge, "", kStates, "Threads that are in each state now.",
+     kSwitch},
     {"container_threads", MetricType::gauge, "", "", "Threads that live in the container now.", kLife},
     {"container_processes", MetricType::gauge, "", "", "Processes that live in the container now.",
      "tp_btf/task_newtask, tp_btf/sched_process_exit"},
@@ -63,9 +66,10 @@ constexpr std::string_view kVoluntary = R"(kind="voluntary")";
 constexpr std::string_view kInvoluntary = R"(kind="involuntary")";
 
 constexpr std::array<std::string_view, STATE_COUNT> kStateFragments{
-    R"(state="running")", R"(state="runnable")", R"(state="disk")",    R"(state="futex")",   R"(state="poll")",
-    R"(state="socket")",  R"(state="unix")",     R"(state="pipe")",    R"(state="sleep")",   R"(state="child")",
-    R"(state="io_uring")", R"(state="fault")",   R"(state="blocked")", R"(state="stopped")", R"(state="other")"};
+    R"(state="running")", R"(state="runnable")", R"(state="disk")",     R"(state="futex")",
+    R"(state="poll")",    R"(state="socket")",   R"(state="unix")",     R"(state="pipe")",
+    R"(state="sleep")",   R"(state="child")",    R"(state="io_uring")", R"(state="fault")",
+    R"(state="blocked")", R"(state="stopped")",  R"(state="other")"};
 
 class LedgerProbe : public Probe {
   public:
@@ -135,7 +139,7 @@ void LedgerProbe::sample(const SampleContext& context, SampleWriter& writer) {
     for (const auto& container : context.containers) {
         const ledger_account sums = sums_.sum(container.handle, container.slots);
         LedgerReading& reading = readings_[container.handle];
-        rows_.push_back({container.index, reading.update(sums, context.now_ns), sums});
+        rows_.push_back({container.index, reading.update(sums, scope_->ledger_time(context.now_ns)), sums});
         residual_ns_ = std::max(residual_ns_, reading.residual_ns());
     }
     write_states(writer);
@@ -165,7 +169,8 @@ void LedgerProbe::write_states(SampleWriter& writer) const {
     writer.family(kMetrics[kThreadSeconds]);
     for (const auto& row : rows_) {
         for (std::size_t state = 0; state < STATE_COUNT; state++) {
-            writer.add(row.container, kStateFragments[state], Number::nanoseconds(row.values.state_ns[state]));
+            writer.add(row.container, kStateFragments[state],
+                       Number::nanoseconds(row.values.state_ns[state]));
         }
     }
     writer.family(kMetrics[kLifetime]);
@@ -182,6 +187,8 @@ void LedgerProbe::write_states(SampleWriter& writer) const {
 
 }  // namespace
 
-std::unique_ptr<Probe> make_ledger_probe() { return std::make_unique<LedgerProbe>(); }
+std::unique_ptr<Probe> make_ledger_probe() {
+    return std::make_unique<LedgerProbe>();
+}
 
 }  // namespace plimsoll

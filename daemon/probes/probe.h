@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The contract of a probe: one source of numbers. A probe = bpf/probes/X.bpf.c (none for a reader of kernel files),
-// daemon/probes/X.cpp with make_X_probe(), one line in list.inc, and its test. It knows slots, never names, labels or
-// HTTP. All calls come from the loop thread.
+// The contract of a probe: one source of numbers. A probe = bpf/probes/X.bpf.c (none for a reader of kernel
+// files), daemon/probes/X.cpp with make_X_probe(), one line in list.inc, and its test. It knows slots, never
+// names, labels or HTTP. All calls come from the loop thread.
 #pragma once
 
 #include <cstddef>
@@ -24,13 +24,13 @@ namespace plimsoll {
 
 /// A container at the moment of a sample.
 struct SampledContainer {
-    std::uint32_t index;   ///< in the snapshot
+    std::uint32_t index;  ///< in the snapshot
     Handle handle;
     std::span<const std::uint32_t> slots;
 };
 
 struct SampleContext {
-    std::uint64_t now_ns;   ///< CLOCK_BOOTTIME, taken before anything is read
+    std::uint64_t now_ns;  ///< CLOCK_BOOTTIME, taken before anything is read
     std::span<const SampledContainer> containers;
 };
 

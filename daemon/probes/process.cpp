@@ -19,8 +19,8 @@ enum Family : std::uint8_t { kForks, kExecs, kExits, kLifetimes, kOomKills, kFam
 constexpr std::array<MetricSpec, kFamilyCount> kMetrics{{
     {"container_process_forks_total", MetricType::counter, "", "", "Processes born in the container.",
      "tp_btf/task_newtask"},
-    {"container_process_execs_total", MetricType::counter, "", "", "Programs started by exec in the container.",
-     "tp_btf/sched_process_exec"},
+    {"container_process_execs_total", MetricType::counter, "", "",
+     "Programs started by exec in the container.", "tp_btf/sched_process_exec"},
     {"container_process_exits_total", MetricType::counter, "",
      "outcome (success, failure, or the name of the signal that ended it)",
      "Processes of the container that ended, by outcome.", "tp_btf/sched_process_exit"},
@@ -31,7 +31,8 @@ constexpr std::array<MetricSpec, kFamilyCount> kMetrics{{
      "tp_btf/mark_victim, tp_btf/sched_process_exit"},
 }};
 
-/// Fragments of label `outcome` by index of process_account::exits: the value is the signal's name, as in kill -l.
+/// Fragments of label `outcome` by index of process_account::exits: the value is the signal's name, as in
+/// kill -l.
 std::array<std::string, PROCESS_OUTCOMES> outcome_fragments() {
     std::array<std::string, PROCESS_OUTCOMES> fragments;
     for (int signal = 1; signal < OUTCOME_FAILURE; signal++) {
@@ -147,6 +148,8 @@ void ProcessProbe::write_exits(SampleWriter& writer) const {
 
 }  // namespace
 
-std::unique_ptr<Probe> make_process_probe() { return std::make_unique<ProcessProbe>(); }
+std::unique_ptr<Probe> make_process_probe() {
+    return std::make_unique<ProcessProbe>();
+}
 
 }  // namespace plimsoll

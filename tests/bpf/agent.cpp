@@ -93,12 +93,12 @@ std::string Reading::states(const Cgroup& cgroup) const {
 
 Agent::Agent(const CgroupTree& tree, Options options) : selector_(configuration(tree)) {
     types = std::make_unique<KernelTypes>(value_or_throw(KernelTypes::load()));
-    const Registry::Limits limits{64, options.provisional, kHour};
+    const Registry::Limits limits{options.max, options.provisional, kHour};
     ScopeOptions scope_options;
     scope_options.slots = Registry::slots_needed(limits);
     scope_options.provisional = limits.provisional;
     scope_options.channel = options.channel;
-    scope = value_or_throw(Scope::start(scope_options, *types));
+    scope = value_or_throw(Scope::load(scope_options, *types));
     registry = std::make_unique<Registry>(*scope, limits, callbacks());
     watcher = std::make_unique<Watcher>(*registry, *scope, tree.layout());
     if (options.before_probes) {
@@ -110,6 +110,7 @@ Agent::Agent(const CgroupTree& tree, Options options) : selector_(configuration(
             probes.push_back(std::move(probe));
         }
     }
+    value_or_throw(scope->attach());
     channel_ =
         value_or_throw(scope->open_events([this](std::span<const std::byte> record) { on_record(record); }));
     value_or_throw(watcher->seed(boot_time_ns()));
@@ -186,6 +187,21 @@ void Agent::resync() {
     value_or_throw(watcher->begin_resync(boot_time_ns()));
     drain();
     watcher->finish_resync(boot_time_ns());
+}
+
+const Watched* Agent::find(const Cgroup& cgroup) const {
+    for (const auto* watched : registry->shown()) {
+        if (watched->container.cgroup == cgroup.path) {
+            return watched;
+        }
+    }
+    return nullptr;
+}
+
+bool Agent::has_drained() const {
+    return std::ranges::all_of(registry->shown(), [](const Watched* watched) {
+        return watched->slots.size() == (watched->ended_ns ? 0 : 1);
+    });
 }
 
 std::size_t Agent::count(plimsoll_event_kind kind, const Cgroup& cgroup) const {

@@ -62,7 +62,7 @@ class Agent {
     struct Options {
         EventChannelKind channel = EventChannelKind::automatic;
         bool ledger = true;
-        std::uint32_t provisional = 128;
+        std::uint32_t max = 64, provisional = 128;
         std::function<void()> before_probes =
             {};  ///< called when newborn cgroups have slots, but no probe runs yet
     };
@@ -81,6 +81,9 @@ class Agent {
     /// From now on every event is lost.
     void lose_events() { deaf_ = true; }
 
+    /// No slot but those of live containers counts for a container any more.
+    [[nodiscard]] bool has_drained() const;
+    [[nodiscard]] const Watched* find(const Cgroup& cgroup) const;
     [[nodiscard]] std::size_t count(plimsoll_event_kind kind, const Cgroup& cgroup) const;
     [[nodiscard]] std::vector<std::uint32_t> program_ids() const;
 

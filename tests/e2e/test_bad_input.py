@@ -7,7 +7,7 @@ import socket
 import time
 import unittest
 
-from testbed import BINARY, Agent, command, run, workdir
+from testbed import BINARY, Agent, Born, Cgroup, run, workdir
 
 SOON = 2  # seconds
 
@@ -76,10 +76,12 @@ probes:
 
     def test_hostile_text_is_refused(self):
         bomb = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
-            "%s: &%s [%s]\n" % (name, name, ",".join(["*" + before] * 9)) for before, name in zip("abcdefgh", "bcdefghi"))
+            "%s: &%s [%s]\n" % (name, name, ",".join(["*" + before] * 9))
+            for before, name in zip("abcdefgh", "bcdefghi"))
         for what, content in (("too large", "#" * 1000 + "\n" + "# line\n" * 10000), ("alias bomb", bomb),
                               ("deep nesting", "containers: " + "[" * 5000), ("deep blocks", "- " * 5000),
-                              ("binary", os.urandom(4096)), ("NUL", b"log: {level: \0}\n"), ("no UTF-8", b"log: \xff\n"),
+                              ("binary", os.urandom(4096)), ("NUL", b"log: {level: \0}\n"),
+                              ("no UTF-8", b"log: \xff\n"),
                               ("an unfinished quote", 'log: "x\n'), ("two documents", "log: {}\n---\nlog: {}\n"),
                               ("a tag", "log: !!binary aGk=\n"), ("a list", "- a\n- b\n"), ("a scalar", "hello\n")):
             with self.subTest(what):
@@ -98,7 +100,8 @@ probes:
 
 class Usage(unittest.TestCase):
     def test_it_exits_with_2_and_names_what_is_wrong(self):
-        for arguments, word in ((["daemon", "--nonsense"], "--nonsense"), ([], "subcommand"), (["frobnicate"], "subcommand"),
+        for arguments, word in ((["daemon", "--nonsense"], "--nonsense"), ([], "subcommand"),
+                                (["frobnicate"], "subcommand"),
                                 (["list", "--format", "xml"], "xml"), (["metrics", "surplus"], "surplus"),
                                 (["daemon", "--log.level", "loud"], "loud"), (["daemon", "--config"], "--config"),
                                 (["daemon", "--web.listen-address", "nonsense"], "nonsense"),
@@ -141,9 +144,18 @@ class Host(unittest.TestCase):
         self.check_refused(self.in_mounts_without("mount -t tmpfs none /sys/kernel/btf"),
                            ["BTF", "/sys/kernel/btf/vmlinux", "CONFIG_DEBUG_INFO_BTF"])
 
+    def test_damaged_type_information(self):
+        with open(self.dir + "/damaged", "wb") as file:
+            file.write(os.urandom(4096))
+        self.check_refused(self.in_mounts_without("mount --bind %s/damaged /sys/kernel/btf/vmlinux" % self.dir),
+                           ["BTF", "/sys/kernel/btf/vmlinux", "damaged"])
+
+    def test_too_few_descriptors(self):
+        self.check_refused(["prlimit", "--nofile=20:20"], ["Too many open files"])
+
     def test_no_cgroup_mount(self):
-        self.check_refused(self.in_mounts_without("umount --recursive --lazy /sys/fs/cgroup"), ["cgroup", "mount -t cgroup2"],
-                           ["check", "list"])
+        self.check_refused(self.in_mounts_without("umount --recursive --lazy /sys/fs/cgroup"),
+                           ["cgroup", "mount -t cgroup2"], ["check", "list"])
 
     def test_a_missing_capability_is_named(self):
         for dropped, named, unnamed in ((["bpf", "sys_admin"], ["CAP_BPF"], "CAP_PERFMON"),
@@ -164,10 +176,14 @@ class Host(unittest.TestCase):
         few = ["setpriv", "--bounding-set=-all,+bpf,+perfmon,+dac_read_search"]
         code, output, problems = timed(few + [self.binary, "check"])
         self.assertEqual((code, problems), (0, []), output)
-        with Agent(wrapper=few) as agent:
-            failures = agent.metrics().samples("plimsoll_kernel_failures_total")
-            self.assertEqual([sample for sample in failures if sample.value], [])
-            self.assertEqual(agent.metrics().by("probe", "plimsoll_probe_up"), {"ledger": 1, "process": 1})
+        config = {"containers": {"discover": [], "cgroups": [{"path": "/plimsoll-few/*"}]}}
+        with Agent(config, wrapper=few) as agent, Cgroup("/plimsoll-few/new") as cgroup:
+            life = Born(cgroup, lambda: time.sleep(0.02)).wait()
+            families = agent.metrics()
+            self.assertEqual([s for s in families.samples("plimsoll_kernel_failures_total") if s.value], [])
+            self.assertEqual(families.by("probe", "plimsoll_probe_up"), {"ledger": 1, "process": 1})
+            lifetime = families.value("container_thread_lifetime_seconds_total", id=cgroup.path)
+            self.assertTrue(life.inside <= lifetime <= life.outside, (life.inside, lifetime, life.outside))
             self.assertEqual(agent.stop(), 0)
 
     def test_check_says_that_this_machine_is_fine(self):

@@ -15,6 +15,10 @@ CONFIG = {"containers": {"discover": [], "cgroups": [{"path": PREFIX + "/plain"}
 COMMANDS = ("daemon", "check", "list", "metrics")
 
 
+def setUpModule():
+    unittest.addModuleCleanup(Cgroup(PREFIX).create().remove)
+
+
 def config_file(config):
     path = workdir() + "/plimsoll.yaml"
     with open(path, "w", encoding="utf-8") as file:
@@ -125,7 +129,8 @@ class Check(unittest.TestCase):
         self.assertNotIn(None, rows)
         self.assertEqual(len({row.start(3) for row in rows}), 1, "the details are not aligned")
         subjects = [row.group(2) for row in rows]
-        for wanted in ("cgroups", "capabilities", "kernel types (BTF)", "runtime docker", "probe ledger", "probe process"):
+        for wanted in ("cgroups", "capabilities", "kernel types (BTF)", "runtime docker", "probe ledger",
+                       "probe process"):
             self.assertIn(wanted, subjects)
         ledger = rows[subjects.index("probe ledger")].group(3)
         self.assertIn("sched_switch", ledger)

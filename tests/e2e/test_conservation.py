@@ -6,7 +6,7 @@ import subprocess
 import time
 import unittest
 
-from testbed import (Agent, Cgroup, Mover, Reading, cpu_seconds, outside, residual, wait_until, workdir)
+from testbed import (Agent, Cgroup, CommandError, Mover, Reading, cpu_seconds, outside, residual, wait_until, workdir)
 
 CONFIG = {"containers": {"discover": [], "cgroups": [{"path": "/plimsoll-test/*"}]}}
 RESIDUAL_SECONDS = 0.001
@@ -33,7 +33,7 @@ class Conservation(unittest.TestCase):
         self.one, self.two = (self.enterContext(Cgroup("/plimsoll-test/stress-" + name)) for name in ("one", "two"))
         self.cgroups = (self.one, self.two)
         self.agent = self.enterContext(Agent(CONFIG))
-        self.problems, self.worst, self.counters, self.scrapes = [], 0, {}, 0
+        self.problems, self.worst, self.counters, self.scrapes, self.unanswered = [], 0, {}, 0, 0
 
     def read(self):
         reading = Reading(self.agent, **{cgroup.path: cpu_seconds(cgroup.path) for cgroup in self.cgroups},
@@ -64,11 +64,15 @@ class Conservation(unittest.TestCase):
         self.counters = counters
 
     def watch(self, seconds):
-        """Scrapes five times a second."""
+        """Scrapes five times a second; the machine may be too busy for some of them, within reason."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             time.sleep(0.2)
-            self.inspect(self.agent.metrics())
+            try:
+                self.inspect(self.agent.metrics())
+            except (CommandError, TimeoutError):
+                self.unanswered += 1
+        self.assertLess(self.unanswered, 1 + 0.1 * self.scrapes)
 
     def at_rest(self, process):
         """Ends everything; a reading when nothing lives in the two any more."""
@@ -103,10 +107,8 @@ class Conservation(unittest.TestCase):
             self.assertEqual({state: count for state, count in states.items() if count}, {}, cgroup.path)
         processes = [families.value("container_processes", id=cgroup.path) for cgroup in self.cgroups]
         self.assertEqual(processes, [0, 0])
-        exits = families.sum("container_process_exits_total", id=self.one.path) + families.sum(
-            "container_process_exits_total", id=self.two.path)
-        forks = families.sum("container_process_forks_total", id=self.one.path) + families.sum(
-            "container_process_forks_total", id=self.two.path)
+        exits, forks = (sum(families.sum(name, id=cgroup.path) for cgroup in self.cgroups)
+                        for name in ("container_process_exits_total", "container_process_forks_total"))
         print("    %d forks, %d exits, worst residual %.9f s in %d scrapes" % (forks, exits, self.worst, self.scrapes))
         self.assertGreater(forks, 1000)
         self.assertEqual(exits, forks + self.joined)

@@ -18,6 +18,10 @@ MINUTE = 60
 COUNTERS = '{__name__=~"(container|plimsoll|process)_.*(_total|_bucket|_count|_sum)"}'
 
 
+def setUpModule():
+    unittest.addModuleCleanup(Cgroup(PREFIX).create().remove)
+
+
 class Lint(unittest.TestCase):
     def test_promtool_likes_the_page_idle_and_under_load(self):
         with Agent(CONFIG) as agent:
@@ -108,7 +112,8 @@ class OneMinute(unittest.TestCase):
         for counter in counters:
             values = [float(value) for _, value in counter["values"]]
             self.assertEqual(values, sorted(values), counter["metric"])
-        seen = {one["metric"]["id"] for one in self.prometheus.query("last_over_time(container_threads%s)" % self.window)}
+        threads = self.prometheus.query("last_over_time(container_threads%s)" % self.window)
+        seen = {one["metric"]["id"] for one in threads}
         self.assertEqual(seen, {*self.churned, self.steady.cgroup_path})
         lived = 'last_over_time(container_process_seconds_count{id=~".*/churn-.*"}%s)' % self.window
         self.assertEqual([one for one in self.prometheus.query(lived) if float(one["value"][1]) < 1], [])
@@ -119,14 +124,16 @@ class OneMinute(unittest.TestCase):
         lifetime = self.prometheus.value("rate(container_thread_lifetime_seconds_total%s)" % selector)
         by_state = self.prometheus.query("sum by (state) (rate(container_thread_seconds_total%s))" % selector)
         states = {one["metric"]["state"]: float(one["value"][1]) for one in by_state}
-        print("    %.4f threads, lifetime %.4f, %s" % (threads, lifetime, {k: round(v, 4) for k, v in states.items() if v}))
+        print("    %.4f threads, lifetime %.4f, %s"
+              % (threads, lifetime, {state: round(rate, 4) for state, rate in states.items() if rate}))
         self.assertAlmostEqual(threads, 2, delta=0.02)
         self.assertAlmostEqual(lifetime, 2, delta=0.02)
         self.assertAlmostEqual(states["sleep"], 1, delta=0.02)
         self.assertGreater(states["running"], 0.1)
 
     def test_the_agent_lost_nothing(self):
-        for expression in ("max_over_time(plimsoll_events_lost_total%s)", "max_over_time(plimsoll_containers_overflow%s)",
+        for expression in ("max_over_time(plimsoll_events_lost_total%s)",
+                           "max_over_time(plimsoll_containers_overflow%s)",
                            "max(max_over_time(plimsoll_kernel_failures_total%s))",
                            "max_over_time(plimsoll_cgroup_resync_corrections_total%s)"):
             self.assertEqual(self.prometheus.value(expression % self.window), 0, expression)
@@ -213,8 +220,8 @@ class Exchange(unittest.TestCase):
         self.assertTrue(response.headers["Content-Type"].startswith("text/html"))
         for wanted in ("plimsoll", "/metrics", self.cgroup.path):
             self.assertIn(wanted, body.decode().lower())
-        for method, path, status in (("GET", "/nothing", 404), ("GET", "/metrics/../etc/passwd", 404), ("POST", "/metrics", 405),
-                                     ("PUT", "/", 405), ("DELETE", "/metrics", 405), ("OPTIONS", "/metrics", 405)):
+        for method, path, status in (("GET", "/nothing", 404), ("GET", "/metrics/../etc/passwd", 404),
+                                     ("POST", "/metrics", 405), ("PUT", "/", 405), ("DELETE", "/metrics", 405), ("OPTIONS", "/metrics", 405)):
             with self.subTest(method + " " + path):
                 response, _ = self.request(method, path)
                 self.assertEqual(response.status, status)

@@ -147,6 +147,44 @@ TEST_CASE("an entry that the kernel kept for a cgroup that is gone is removed") 
     CHECK(fixture.registry.draining() == 1);
 }
 
+TEST_CASE("the slot of a cgroup that came and went unheard is taken back by the second resync, once") {
+    WatcherFixture fixture;
+    const std::size_t free = fixture.registry.free_slots();
+    const std::uint32_t slot = fixture.kernel.mkdir(30, 1, "/other").slot_hint;
+    fixture.kernel.rmdir(30);
+    fixture.resync();
+    CHECK(fixture.watcher.corrections() == 0);  // its events may be on their way
+    fixture.resync();
+    CHECK(fixture.watcher.corrections() == 1);
+    CHECK(fixture.registry.draining() == 1);
+    fixture.pass(kSecond);
+    CHECK(fixture.folds == std::vector<RegistryFixture::Fold>{{slot, 0}});
+    CHECK(fixture.registry.free_slots() == free);
+    fixture.resync();
+    fixture.resync();
+    CHECK(fixture.watcher.corrections() == 1);
+}
+
+TEST_CASE("slots that are in use or have come back are no suspects") {
+    WatcherFixture fixture;
+    fixture.pass(kSecond);
+    const FoundCgroup container = fixture.kernel.mkdir(fixture.mkdir("/c1"), 1, "/c1");
+    fixture.watcher.on_birth(WatcherFixture::birth(container), fixture.now);
+    // More come and go than fit on the kernel's stack: slots with their old marks wait in the reserve.
+    for (std::uint64_t id = 100; id < 140; id++) {
+        fixture.watcher.on_birth(WatcherFixture::birth(fixture.kernel.mkdir(id, 1, "/other")), fixture.now);
+        fixture.watcher.on_death(WatcherFixture::death(id, fixture.kernel.rmdir(id)), fixture.now);
+        fixture.pass(kSecond);
+    }
+    REQUIRE(fixture.kernel.taken().size() > 1);
+    for (int i = 0; i < 3; i++) {
+        fixture.resync();
+        fixture.pass(kSecond);
+    }
+    CHECK(fixture.watcher.corrections() == 0);
+    CHECK(fixture.registry.draining() == 0);
+}
+
 TEST_CASE("a walk that could not see everything ends nothing") {
     WatcherFixture fixture;
     std::string deep = "/c1";

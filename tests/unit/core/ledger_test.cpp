@@ -172,7 +172,7 @@ TEST_CASE("stolen time is clamped as a sum, so that it is never negative and nev
         account.value.stolen_ns += static_cast<std::uint64_t>(change_ns);
         return reading.update(account.value, 0).stolen_ns;
     };
-    CHECK(stolen_after(-30) == 0);   // the kernel's timestamp is a little earlier than the hook's
+    CHECK(stolen_after(-30) == 0);  // the kernel's timestamp is a little earlier than the hook's
     CHECK(stolen_after(1000) == 970);
     CHECK(stolen_after(-300) == 970);
     CHECK(stolen_after(400) == 1070);

@@ -62,14 +62,6 @@ TEST_CASE("buckets agree with the definition by comparison") {
     }
 }
 
-TEST_CASE("log2_floor is the index of the highest set bit") {
-    CHECK(log2_floor(0) == 0);
-    for (unsigned bit = 0; bit < 64; bit++) {
-        CHECK(log2_floor(std::uint64_t{1} << bit) == bit);
-        CHECK(log2_floor(~std::uint64_t{0} >> (63 - bit)) == bit);
-    }
-}
-
 TEST_CASE("the kernel's histograms have as many buckets as the exposition expects") {
     STATIC_REQUIRE(LATENCY_BUCKETS == kBuckets);
     STATIC_REQUIRE(LIFETIME_BUCKETS == kBuckets);

@@ -43,6 +43,10 @@ class PodmanRuntime(Runtime):
     def _remove(self, container):
         run(self._podman("rm", "-f", "-t", "0", container.id))
 
+    def command(self, *arguments):
+        """Any command of podman's, run to its end."""
+        return run(self._podman(*arguments))
+
     def _podman(self, *arguments):
         return ["podman", "--root", self.dir + "/storage", "--runroot", self.dir + "/run", "--tmpdir",
                 self.dir + "/tmp", "--cgroup-manager=cgroupfs", "--runtime=runc", *arguments]
