@@ -119,8 +119,16 @@ static __always_inline __u32 observe(struct task_struct* task, struct task_state
         return STATE_RUNNABLE;
     if (task->on_cpu)
         return STATE_COUNT; /* about to sleep, or just back */
+    if (task->on_rq && !(bpf_core_field_exists(task->se.sched_delayed) && task->se.sched_delayed))
+        return STATE_RUNNABLE; /* preempted on its way to sleep */
     return classify(task, thread, task_state);
 }
+
+/*
+ * A thread that was booked before and changed less than this ago is the hooks' own: it can change twice
+ * between our look and our correction, and its word would be the same again.
+ */
+#define SETTLED_NS 1000000
 
 /*
  * Corrects a thread whose state cannot be what the ledger has: it changed between our look and our publishing
@@ -129,6 +137,8 @@ static __always_inline __u32 observe(struct task_struct* task, struct task_state
  */
 static __always_inline void settle(struct task_struct* task, struct task_state* thread, bool fresh) {
     for (int attempt = 0; attempt < 3; attempt++) {
+        if (!fresh && (__s64)(ledger_time() - *(volatile __u64*)&thread->since_ns) < SETTLED_NS)
+            return;
         __u64 word = *(volatile __u64*)&thread->word;
         __u32 booked = word_state(word), actual = observe(task, thread);
         if (!word_slot(word) || booked == STATE_DEAD || booked == actual || actual == STATE_COUNT)
@@ -154,29 +164,37 @@ static __always_inline void settle(struct task_struct* task, struct task_state* 
 }
 
 /*
- * Binds a thread that already lives to the slot of its cgroup; what no container claims gets no storage.
- * Returns its record, or null; `fresh` says that no slot accounted for it so far.
+ * Binds a thread that already lives to the slot of its cgroup; what no container claims gets no storage. Returns whether
+ * the thread has a record.
  */
-static __always_inline struct task_state* adopt(struct task_struct* task, bool* fresh) {
+static __always_inline bool adopt(struct task_struct* task) {
     if (task->exit_state)
-        return 0;
+        return false;
     __u32 slot = slot_of_task(task);
     struct task_state* thread = bpf_task_storage_get(&tasks, task, 0, 0);
     if (!thread) {
         if (!slot)
-            return 0;
+            return false;
         thread = bpf_task_storage_get(&tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
         if (!thread) {
             count_failure(FAILURE_task_storage_full);
-            return 0;
+            return false;
         }
     }
-    *fresh = !word_slot(*(volatile __u64*)&thread->word);
+    bool fresh = !word_slot(*(volatile __u64*)&thread->word);
     __u32 state = observe(task, thread);
     if (state == STATE_DEAD)
-        return 0;
+        return false;
     bind(WRITER_SHARED, task, thread, slot, state == STATE_COUNT ? STATE_RUNNING : state, ledger_time());
-    return thread;
+    settle(task, thread, fresh);
+    return true;
+}
+
+static __always_inline int request_visit(void* context, struct task_struct* task) {
+    struct event_header moved = {
+        .kind = EVENT_moved, .ts_ns = bpf_ktime_get_boot_ns(), .cgroup_id = cgroup_id_of(task)};
+    send_event(context, &moved, sizeof(moved));
+    return 0;
 }
 
 /* From the child's own css_set: io_uring workers and CLONE_INTO_CGROUP are right too. */
@@ -188,38 +206,27 @@ int BPF_PROG(on_task_newtask, struct task_struct* task) {
     struct task_state* thread = bpf_task_storage_get(&tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
     if (!thread) {
         count_failure(FAILURE_task_storage_full);
-        return 0;
+        return request_visit(ctx, task);
     }
     bind(WRITER_SHARED, task, thread, slot, STATE_RUNNABLE, ledger_time());
     return 0;
 }
 
 /*
- * Moving a process moves all its threads but names the leader only. Bound at once are a thread that moves
- * itself and one that nobody accounted for; the others notice by the generation when they next run or wake,
- * and those asleep are visited by the iterator, which the event asks for (see shared/ledger.h for who may
- * write a word).
+ * Moving a process moves all its threads but names the leader only. The others notice by the generation when they next
+ * run or wake; those asleep are visited by the iterator, which the event asks for.
  */
 SEC("tp_btf/cgroup_attach_task")
 int BPF_PROG(on_cgroup_attach_task, struct cgroup* cgroup, const char* path, struct task_struct* task,
              bool threadgroup) {
     if (!is_ours(cgroup))
         return 0;
-    struct task_state* thread = bpf_task_storage_get(&tasks, task, 0, 0);
-    bool self = (__u32)bpf_get_current_pid_tgid() == (__u32)task->pid;
-    bool booked = thread && word_slot(*(volatile __u64*)&thread->word);
-    if (self || !booked) {
-        bool fresh;
-        thread = adopt(task, &fresh);
-    }
+    bool bound = adopt(task);
     bool alone = !threadgroup || task->signal->nr_threads < 2;
-    if (alone && (self || !thread))
+    if (alone && (bound || !slot_of_task(task)))
         return 0;
     __sync_fetch_and_add(&scope_control.generation, 1);
-    struct event_header moved = {
-        .kind = EVENT_moved, .ts_ns = bpf_ktime_get_boot_ns(), .cgroup_id = cgroup->kn->id};
-    send_event(ctx, &moved, sizeof(moved));
-    return 0;
+    return request_visit(ctx, task);
 }
 
 /* A thread that execs while it is not the leader becomes it, under the leader's old number. */
@@ -252,15 +259,10 @@ int BPF_PROG(on_sched_process_exit, struct task_struct* task) {
     return 0;
 }
 
-/* Runs only while scope_control.visiting is set. */
 SEC("iter/task")
 int on_each_task(struct bpf_iter__task* context) {
     struct task_struct* task = context->task;
-    if (!task)
-        return 0;
-    bool fresh = false;
-    struct task_state* thread = adopt(task, &fresh);
-    if (thread)
-        settle(task, thread, fresh);
+    if (task)
+        adopt(task);
     return 0;
 }

@@ -188,7 +188,7 @@ Result<void> Daemon::start_watching() {
     }
     drain_events();
     registry_->visited();
-    return scope_->visit_tasks(2);
+    return in_order([this] { return scope_->visit_tasks(); }, [this] { return scope_->visit_tasks(); });
 }
 
 Result<void> Daemon::schedule() {

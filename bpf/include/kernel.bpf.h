@@ -69,6 +69,7 @@ struct sched_entity {
     struct cfs_rq* cfs_rq; /* the run queue the thread is on or goes to, whatever its policy */
     __u64 sum_exec_runtime;
     __u64 nr_migrations;
+    unsigned char sched_delayed; /* since 6.12: asleep, but still on the run queue for a while */
 };
 
 struct super_block {

@@ -66,12 +66,8 @@ PLIMSOLL_ASSERT_SIZE(struct ledger_account, 576); /* nine cache lines */
 /*
  * A thread's place in the ledger, in task storage. `word` packs state (bits 0–7), slot (8–31) and the scope
  * generation it was resolved at (32–63), so that it changes as a whole.
- *
- * Who writes the word: the scheduler's hooks, which the scheduler orders for one thread, with plain stores; a
- * move of the thread by itself, which no hook of its own can interrupt; and births, before the thread can
- * run. Anybody else (the task iterator) uses compare-and-swap while scope_control.visiting makes the hooks do
- * the same; the daemon sets that, and waits until every hook has seen it. Words without a slot are changed by
- * compare-and-swap only.
+ * Everybody changes it by compare-and-swap: the scheduler's hooks, which the scheduler orders for one thread, and those
+ * who move threads. Whoever wins books the change.
  */
 struct task_state {
     __u64 word;
@@ -104,9 +100,7 @@ enum {
 struct scope_control {
     __u32 generation; /* bumped when cgroups of threads change: cached slots of an older one are looked up
                          again */
-    __u32 visiting;   /* the task iterator may change words now: the hooks must not just store theirs */
     __u32 accounts_per_slot; /* possible CPUs + 1; set before loading */
-    __u32 reserved;
     __s64 clock_offset_ns; /* run queue clock minus CLOCK_BOOTTIME, see run_queue_clock() */
     __u64 compared_ns;     /* CLOCK_BOOTTIME of the last comparison; 0 before the first */
 };
@@ -118,6 +112,7 @@ struct scope_control {
     X(cgroup_map_full)             \
     X(provisional_slots_exhausted) \
     X(account_missing)             \
-    X(word_contended)
+    X(word_contended)              \
+    X(switch_in_unseen)
 #define PLIMSOLL_FAILURE_ENUM(name) FAILURE_##name,
 enum plimsoll_failure { PLIMSOLL_FAILURE_PLACES(PLIMSOLL_FAILURE_ENUM) FAILURE_COUNT };

@@ -65,25 +65,38 @@ const LedgerValues& LedgerReading::update(const ledger_account& sums, std::uint6
     if (!is_whole(sums)) {
         return values_;  // n without its sum would be off by the time since boot, and values never go back
     }
+    const auto value_of = [&](std::size_t cell) {
+        return sums.cells[cell].sum_ns + sums.cells[cell].n * now_ns;
+    };
+    const std::uint64_t lifetime = value_of(CELL_LIFETIME);
+    raise(values_.lifetime_ns, lifetime);
+    std::array<std::uint64_t, STATE_COUNT> growth{};
+    std::uint64_t sum = 0;
+    std::uint64_t excess = 0 - values_.lifetime_ns;
     for (std::size_t state = 0; state < STATE_COUNT; state++) {
-        const auto& cell = sums.cells[state];
-        raise(values_.state_ns[state], cell.sum_ns + cell.n * now_ns);
-        values_.threads[state] = not_below_zero(cell.n);
+        std::uint64_t value = values_.state_ns[state];
+        raise(value, value_of(state));
+        growth[state] = value - values_.state_ns[state];
+        sum += value_of(state);
+        excess += value;
+        values_.threads[state] = not_below_zero(sums.cells[state].n);
     }
-    const auto& lifetime = sums.cells[CELL_LIFETIME];
-    raise(values_.lifetime_ns, lifetime.sum_ns + lifetime.n * now_ns);
+    residual_ns_ = sum - lifetime;
+    excess = not_below_zero(excess);
+    for (std::size_t state = 0; state < STATE_COUNT; state++) {
+        const std::uint64_t held =
+            std::min(excess, growth[state]);  // what another state has too much for now
+        excess -= held;
+        values_.state_ns[state] += growth[state] - held;
+    }
     raise(values_.stolen_ns, sums.stolen_ns);
-    values_.thread_count = not_below_zero(lifetime.n);
+    values_.thread_count = not_below_zero(sums.cells[CELL_LIFETIME].n);
     values_.processes = not_below_zero(sums.processes);
     return values_;
 }
 
 std::uint64_t LedgerReading::residual_ns() const {
-    std::uint64_t sum = 0;
-    for (const auto ns : values_.state_ns) {
-        sum += ns;
-    }
-    return sum > values_.lifetime_ns ? sum - values_.lifetime_ns : values_.lifetime_ns - sum;
+    return static_cast<std::int64_t>(residual_ns_) < 0 ? 0 - residual_ns_ : residual_ns_;
 }
 
 }  // namespace plimsoll

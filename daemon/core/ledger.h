@@ -37,18 +37,20 @@ struct LedgerValues {
     std::uint64_t processes = 0;
 };
 
-/// Turns sums into values that never go back. CPUs are read one after another, so a reading can run a few
-/// microseconds ahead in one state and behind in another; the next reading waits until time has caught up.
+/// Turns sums into values that never go back and add up to the lifetime. CPUs are read one after another, so
+/// a reading can run a few microseconds ahead in one state and behind in another, and a switch that the hook
+/// did not see is booked when the thread leaves its CPU: what one state had too much, the others wait for.
 class LedgerReading {
   public:
     /// `sums`: the container's accounts added up; `now_ns`: the ledger's time, taken before they were read.
     /// Sums that are not whole leave the values as they are.
     const LedgerValues& update(const ledger_account& sums, std::uint64_t now_ns);
-    /// |lifetime - Σ states| of the values last exported.
+    /// |lifetime - Σ states| of the sums last read, before anything is held back.
     [[nodiscard]] std::uint64_t residual_ns() const;
 
   private:
     LedgerValues values_;
+    std::uint64_t residual_ns_ = 0;  // modulo 2^64
 };
 
 }  // namespace plimsoll

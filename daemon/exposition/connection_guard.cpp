@@ -11,8 +11,9 @@
 namespace plimsoll {
 namespace {
 
-// While it is crowded the guard looks again this often, so that a flood of connections cannot keep it busy.
-constexpr std::chrono::milliseconds kCrowdedPause{10};
+// While it is crowded, or closing, the guard looks again this often: a flood of connections cannot keep it
+// busier.
+constexpr std::chrono::milliseconds kBusyPause{10};
 
 }  // namespace
 
@@ -115,8 +116,8 @@ void ConnectionGuard::run() {
     std::unique_lock lock(mutex_);
     while (!stop_) {
         changed_.wait(lock, [&] { return stop_ || open_ > 0; });
-        if (crowded() && !closing_) {
-            changed_.wait_for(lock, kCrowdedPause, [&] { return stop_ || closing_; });
+        if (crowded() || closing_) {  // really wait: workers need the mutex to leave
+            changed_.wait_for(lock, kBusyPause, [&] { return stop_; });
         } else {
             changed_.wait_for(lock, limits_.tick, [&] { return stop_ || hurry_ || crowded(); });
         }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/scope.h"
 
-#include <linux/membarrier.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -185,15 +184,6 @@ void Scope::invalidate() {
 
 namespace {
 
-/// Returns when every kernel program that runs now has ended.
-void wait_for_programs() {
-    // synchronize_rcu(). Kernels with nohz_full refuse it; the programs run for microseconds with preemption
-    // off.
-    if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) != 0) {
-        std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    }
-}
-
 Result<void> run_iterator(bpf_link* link) {
     const UniqueFd iterator(link != nullptr ? bpf_iter_create(bpf_link__fd(link)) : -1);
     if (!iterator) {
@@ -208,17 +198,7 @@ Result<void> run_iterator(bpf_link* link) {
 
 }  // namespace
 
-Result<void> Scope::visit_tasks(int times) const {
-    const std::atomic_ref<std::uint32_t> visiting(skeleton_->data_scope->scope_control.visiting);
-    visiting.store(1);
-    wait_for_programs();
-    Result<void> done;
-    for (int i = 0; i < times && done; i++) {
-        done = run_iterator(links_.find("on_each_task"));
-    }
-    visiting.store(0);
-    return done;
-}
+Result<void> Scope::visit_tasks() const { return run_iterator(links_.find("on_each_task")); }
 
 Result<std::unique_ptr<EventChannel>> Scope::open_events(EventChannel::Receiver receiver) const {
     return use_ringbuf_ ? EventChannel::open_ring(maps_.at("events_ring"), std::move(receiver))

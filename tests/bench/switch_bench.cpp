@@ -133,7 +133,7 @@ struct Contender {
     const char* name;
     std::vector<bpf_program*> programs;
     const PingPong* players;
-    std::vector<double> turns;  ///< the fastest round of each
+    std::vector<double> turns{};  ///< the fastest round of each
 
     /// The lower quartile over the turns: noise only ever adds, but a single lowest value may be a clock's
     /// whim.

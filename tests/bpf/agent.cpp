@@ -110,9 +110,9 @@ Agent::Agent(const CgroupTree& tree, Options options) : selector_(configuration(
             probes.push_back(std::move(probe));
         }
     }
-    value_or_throw(scope->attach());
     channel_ =
         value_or_throw(scope->open_events([this](std::span<const std::byte> record) { on_record(record); }));
+    value_or_throw(scope->attach());  // perf buffers lose what is sent before they are open
     value_or_throw(watcher->seed(boot_time_ns()));
     drain();
     registry->visited();

@@ -22,6 +22,10 @@
 
 namespace plimsoll::bpf_test {
 
+/// The ledger goes by the scheduler's clock and CLOCK_BOOTTIME is what tests measure by: how far the two may
+/// differ.
+constexpr std::uint64_t kClockSlackNs = 100'000;
+
 /// What a scrape would show.
 class Reading {
   public:
@@ -63,8 +67,7 @@ class Agent {
         EventChannelKind channel = EventChannelKind::automatic;
         bool ledger = true;
         std::uint32_t max = 64, provisional = 128;
-        std::function<void()> before_probes =
-            {};  ///< called when newborn cgroups have slots, but no probe runs yet
+        std::function<void()> before_probes = {};  ///< called before anything is attached
     };
     explicit Agent(const CgroupTree& tree) : Agent(tree, Options()) {}
     Agent(const CgroupTree& tree, Options options);

@@ -92,7 +92,7 @@ TEST_CASE("without the ledger probe slots come back too") {
     CHECK(drains(agent));
 }
 
-TEST_CASE("a thread that came and went before the probes were attached leaves nothing behind") {
+TEST_CASE("a thread that came and went while the agent started leaves nothing behind") {
     const CgroupTree tree;
     std::optional<Cgroup> early;
     Agent agent(tree, {.before_probes = [&] {

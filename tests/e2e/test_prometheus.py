@@ -221,7 +221,8 @@ class Exchange(unittest.TestCase):
         for wanted in ("plimsoll", "/metrics", self.cgroup.path):
             self.assertIn(wanted, body.decode().lower())
         for method, path, status in (("GET", "/nothing", 404), ("GET", "/metrics/../etc/passwd", 404),
-                                     ("POST", "/metrics", 405), ("PUT", "/", 405), ("DELETE", "/metrics", 405), ("OPTIONS", "/metrics", 405)):
+                                     ("POST", "/metrics", 405), ("PUT", "/", 405), ("DELETE", "/metrics", 405),
+                                     ("OPTIONS", "/metrics", 405)):
             with self.subTest(method + " " + path):
                 response, _ = self.request(method, path)
                 self.assertEqual(response.status, status)

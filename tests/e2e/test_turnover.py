@@ -114,7 +114,7 @@ class TwoHundred(unittest.TestCase):
     def test_everything_returns_to_where_it_was(self):
         with Agent(config(max=self.MAX)) as agent, RuncRuntime() as runtime:
             began = time.monotonic()
-            for number in range(20):  # the allocator's own start
+            for number in range(60):  # the allocator's own start
                 self.one(agent, None, number)
             before = self.rest(agent)
             counted = {name: agent.value(name) for name in

