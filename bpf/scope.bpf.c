@@ -136,7 +136,7 @@ static __always_inline __u32 observe(struct task_struct* task, struct task_state
  * say: they have changed its word a moment before what we see changes.
  */
 static __always_inline void settle(struct task_struct* task, struct task_state* thread, bool fresh) {
-    for (int attempt = 0; attempt < 3; attempt++) {
+    for (int attempt = 0; attempt < 3 && *(volatile __u32*)&scope_control.booking; attempt++) {
         if (!fresh && (__s64)(ledger_time() - *(volatile __u64*)&thread->since_ns) < SETTLED_NS)
             return;
         __u64 word = *(volatile __u64*)&thread->word;

@@ -89,6 +89,8 @@ static __always_inline void move_process(enum writer writer, struct task_struct*
 static __always_inline void move_account(enum writer writer, struct task_struct* task,
                                          struct task_state* thread, __u64 old, __u32 slot, __u32 state,
                                          __u64 now) {
+    if (!*(volatile __u32*)&scope_control.booking)
+        return;
     struct ledger_account* from = word_slot(old) ? find_account(writer, word_slot(old)) : 0;
     struct ledger_account* to = slot ? find_account(writer, slot) : 0;
     if (from) {

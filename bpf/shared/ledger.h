@@ -103,6 +103,8 @@ struct scope_control {
     __u32 accounts_per_slot; /* possible CPUs + 1; set before loading */
     __s64 clock_offset_ns; /* run queue clock minus CLOCK_BOOTTIME, see run_queue_clock() */
     __u64 compared_ns;     /* CLOCK_BOOTTIME of the last comparison; 0 before the first */
+    __u32 booking;         /* the ledger's hooks are attached: without them a booked thread would never leave */
+    __u32 reserved;
 };
 
 /* Places in the kernel programs that can fail; each has a counter. The names are the values of label `place`.

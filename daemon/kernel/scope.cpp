@@ -82,6 +82,10 @@ Result<void> Scope::compare_clocks() const {
     return {};
 }
 
+void Scope::begin_booking() {
+    std::atomic_ref<std::uint32_t>(skeleton_->data_scope->scope_control.booking).store(1);
+}
+
 std::uint64_t Scope::ledger_time(std::uint64_t boot_ns) const {
     const std::atomic_ref<__s64> offset(skeleton_->data_scope->scope_control.clock_offset_ns);
     return boot_ns + static_cast<std::uint64_t>(offset.load());

@@ -70,6 +70,8 @@ class Scope : public SlotMap {
     [[nodiscard]] int subsystem_index() const { return subsystem_index_; }
     [[nodiscard]] bool uses_ringbuf() const { return use_ringbuf_; }
     [[nodiscard]] std::span<const ledger_account> accounts() const { return accounts_.elements(); }
+    /// The ledger's hooks are attached: threads may be booked from now on.
+    void begin_booking();
     /// A CLOCK_BOOTTIME as the ledger's clock would have shown it.
     [[nodiscard]] std::uint64_t ledger_time(std::uint64_t boot_ns) const;
     [[nodiscard]] bpf_object* object() const;

@@ -93,7 +93,11 @@ class LedgerProbe : public Probe {
             return loaded;
         }
         scope_ = &context.scope;
-        return links_.attach(skeleton_->obj);
+        const auto attached = links_.attach(skeleton_->obj);
+        if (attached) {
+            context.scope.begin_booking();
+        }
+        return attached;
     }
 
     void sample(const SampleContext& context, SampleWriter& writer) override;

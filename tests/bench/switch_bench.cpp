@@ -196,6 +196,7 @@ int main(int argc, char** argv) {
     options.controller = layout.controller;
     const auto scope = must(Scope::load(options, types));
     must(scope->attach());
+    scope->begin_booking();
     auto ledger = must(open_skeleton<ledger_bpf>(scope->maps()));
     ledger->rodata->subsystem_index = scope->subsystem_index();
     ledger->rodata->kernel_can_cast = types.has_function("bpf_rdonly_cast");

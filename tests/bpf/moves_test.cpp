@@ -258,9 +258,10 @@ TEST_CASE(
     CHECK(gone.processes(from) + gone.processes(to) == 0);
     CHECK(gone.sum_ns(from) == gone.lifetime_ns(from));
     CHECK(gone.sum_ns(to) == gone.lifetime_ns(to));
-    for (const auto failures : agent.scope->failures()) {
-        CHECK(failures == 0);
-    }
+    const auto failures = agent.scope->failures();  // others' cgroups may have used the provisional slots up
+    CHECK(failures.at(FAILURE_task_storage_full) == 0);
+    CHECK(failures.at(FAILURE_account_missing) == 0);
+    CHECK(failures.at(FAILURE_word_contended) == 0);
 }
 
 }  // namespace
