@@ -164,16 +164,16 @@ static __always_inline void settle(struct task_struct* task, struct task_state* 
 }
 
 /*
- * Binds a thread that already lives to the slot of its cgroup; what no container claims gets no storage. Returns whether
- * the thread has a record.
+ * Binds a thread that already lives to the slot of its cgroup; what no container claims gets no storage.
+ * Returns whether the thread has a record.
  */
 static __always_inline bool adopt(struct task_struct* task) {
     if (task->exit_state)
         return false;
-    __u32 slot = slot_of_task(task);
-    struct task_state* thread = bpf_task_storage_get(&tasks, task, 0, 0);
+    struct place place = locate(task);
+    struct task_state* thread = task->bpf_storage ? bpf_task_storage_get(&tasks, task, 0, 0) : 0;
     if (!thread) {
-        if (!slot)
+        if (!place.slot)
             return false;
         thread = bpf_task_storage_get(&tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
         if (!thread) {
@@ -185,7 +185,7 @@ static __always_inline bool adopt(struct task_struct* task) {
     __u32 state = observe(task, thread);
     if (state == STATE_DEAD)
         return false;
-    bind(WRITER_SHARED, task, thread, slot, state == STATE_COUNT ? STATE_RUNNING : state, ledger_time());
+    bind(WRITER_SHARED, task, thread, place, state == STATE_COUNT ? STATE_RUNNING : state, ledger_time());
     settle(task, thread, fresh);
     return true;
 }
@@ -200,21 +200,21 @@ static __always_inline int request_visit(void* context, struct task_struct* task
 /* From the child's own css_set: io_uring workers and CLONE_INTO_CGROUP are right too. */
 SEC("tp_btf/task_newtask")
 int BPF_PROG(on_task_newtask, struct task_struct* task) {
-    __u32 slot = slot_of_task(task);
-    if (!slot)
+    struct place place = locate(task);
+    if (!place.slot)
         return 0;
     struct task_state* thread = bpf_task_storage_get(&tasks, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
     if (!thread) {
         count_failure(FAILURE_task_storage_full);
         return request_visit(ctx, task);
     }
-    bind(WRITER_SHARED, task, thread, slot, STATE_RUNNABLE, ledger_time());
+    bind(WRITER_SHARED, task, thread, place, STATE_RUNNABLE, ledger_time());
     return 0;
 }
 
 /*
- * Moving a process moves all its threads but names the leader only. The others notice by the generation when they next
- * run or wake; those asleep are visited by the iterator, which the event asks for.
+ * Moving a process moves all its threads but names the leader only. The others notice by the generation when
+ * they next run or wake; those asleep are visited by the iterator, which the event asks for.
  */
 SEC("tp_btf/cgroup_attach_task")
 int BPF_PROG(on_cgroup_attach_task, struct cgroup* cgroup, const char* path, struct task_struct* task,

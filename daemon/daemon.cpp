@@ -175,14 +175,15 @@ Result<void> Daemon::start_probes() {
 }
 
 Result<void> Daemon::start_watching() {
-    if (auto attached = scope_->attach(); !attached) {
-        return attached;
-    }
+    // The channel first: what is sent before it is open is lost.
     auto events = scope_->open_events([this](std::span<const std::byte> record) { on_record(record); });
     if (!events) {
         return std::unexpected(events.error());
     }
     events_ = std::move(*events);
+    if (auto attached = scope_->attach(); !attached) {
+        return attached;
+    }
     if (auto seeded = watcher_->seed(boot_time_ns()); !seeded) {
         return seeded;
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Options and subcommands. Exit codes: 0 fine, 1 cannot do it here, 2 usage or configuration.
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <spdlog/spdlog.h>
@@ -76,6 +77,16 @@ std::optional<Config> read_config(const Options& options) {
     return config;
 }
 
+/// A service manager's soft limit may be as low as 64; the agent needs some 80 descriptors and one per
+/// connection.
+void use_all_descriptors() {
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 int run_daemon(const Options& options) {
     const auto config = read_config(options);
     if (!config) {
@@ -83,6 +94,7 @@ int run_daemon(const Options& options) {
     }
     plimsoll::start_log(config->log_level, config->log_format);
     plimsoll::route_libbpf_messages();
+    use_all_descriptors();
     auto daemon = plimsoll::Daemon::start(*config);
     if (!daemon) {
         spdlog::error("{}", daemon.error().message);
@@ -133,7 +145,7 @@ int parse_and_dispatch(int argc, char** argv) {
     CLI::App app(
         "Plimsoll accounts for every second of every thread of the containers on this host and serves the "
         "result on /metrics.");
-    app.require_subcommand(1);
+    app.require_subcommand(0, 1);
     app.set_version_flag("--version", std::string("plimsoll ") + PLIMSOLL_VERSION);
     app.footer(
         "Examples:\n"
@@ -165,6 +177,9 @@ int parse_and_dispatch(int argc, char** argv) {
 
     try {
         app.parse(argc, argv);
+        if (app.get_subcommands().empty()) {
+            throw CLI::RequiredError("A command (daemon, check, list or metrics)");
+        }
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? kFine : kUsage;
     }

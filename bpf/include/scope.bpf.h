@@ -108,30 +108,43 @@ static __always_inline void move_account(enum writer writer, struct task_struct*
     move_process(writer, task, thread, from, to);
 }
 
+/* Where a thread belongs, and since which generation that is known. */
+struct place {
+    __u32 generation;
+    __u32 slot;
+};
+
+/* The generation first: what changes after the look-up must make it stale. */
+static __always_inline struct place locate(struct task_struct* task) {
+    struct place place = {.generation = current_generation()};
+    barrier();
+    place.slot = slot_of_task(task);
+    return place;
+}
+
 /*
- * Binds a thread to `slot`; `state` is what it is doing, used only if no slot accounted for it so far.
- * Returns the thread's new word.
+ * Binds a thread to the slot of `place`; `state` is what it is doing, used only if no slot accounted for it
+ * so far. Returns the thread's new word.
  */
 static __always_inline __u64 bind(enum writer writer, struct task_struct* task, struct task_state* thread,
-                                  __u32 slot, __u32 state, __u64 now) {
-    __u32 generation = current_generation();
+                                  struct place place, __u32 state, __u64 now) {
     for (int attempt = 0; attempt < 3; attempt++) {
         __u64 old = *(volatile __u64*)&thread->word;
         if (word_state(old) == STATE_DEAD)
             return old;
         if (word_slot(old))
             state = word_state(old);
-        __u64 new = make_word(generation, slot, state);
+        __u64 new = make_word(place.generation, place.slot, state);
         if (__sync_val_compare_and_swap(&thread->word, old, new) != old)
             continue;
-        if (word_slot(old) == slot)
+        if (word_slot(old) == place.slot)
             return new;
         if (!word_slot(old)) {
             thread->since_ns = now;
             thread->charged_ns = task->se.sum_exec_runtime;
             thread->migrations = task->se.nr_migrations;
         }
-        move_account(writer, task, thread, old, slot, state, now);
+        move_account(writer, task, thread, old, place.slot, state, now);
         return new;
     }
     count_failure(FAILURE_word_contended);
@@ -148,7 +161,7 @@ static __noinline __u64 resolve_again(struct task_struct* task, struct task_stat
     __u64 word = *(volatile __u64*)&thread->word;
     if (word_state(word) == STATE_DEAD || task->flags & PF_EXITING)
         return word;
-    return bind(WRITER_OWN, task, thread, slot_of_task(task), state, now);
+    return bind(WRITER_OWN, task, thread, locate(task), state, now);
 }
 
 static __always_inline __u64 resolve(struct task_struct* task, struct task_state* thread, __u32 state,

@@ -192,10 +192,15 @@ int BPF_PROG(on_sched_wakeup, struct task_struct* task) {
     struct task_state* thread = find_thread(task);
     if (!thread)
         return 0;
+    /* A thread that is woken before it slept runs this itself, maybe with interrupts on: nothing to do,
+     * nothing to touch. */
+    __u64 word = *(volatile __u64*)&thread->word;
+    if (word_state(word) <= STATE_RUNNABLE || word_state(word) == STATE_DEAD)
+        return 0;
     __u64 now = run_queue_clock(task);
-    __u64 word = resolve(task, thread, STATE_RUNNABLE, now);
-    if (!word_slot(word) || word_state(word) <= STATE_RUNNABLE || word_state(word) == STATE_DEAD)
-        return 0; /* woken before it slept, or running */
+    word = resolve(task, thread, STATE_RUNNABLE, now);
+    if (!word_slot(word) || word_state(word) <= STATE_RUNNABLE)
+        return 0;
     word = change_state(thread, word, STATE_RUNNABLE);
     struct ledger_account* account = word_slot(word) ? find_account(WRITER_OWN, word_slot(word)) : 0;
     if (!account)

@@ -66,8 +66,8 @@ PLIMSOLL_ASSERT_SIZE(struct ledger_account, 576); /* nine cache lines */
 /*
  * A thread's place in the ledger, in task storage. `word` packs state (bits 0–7), slot (8–31) and the scope
  * generation it was resolved at (32–63), so that it changes as a whole.
- * Everybody changes it by compare-and-swap: the scheduler's hooks, which the scheduler orders for one thread, and those
- * who move threads. Whoever wins books the change.
+ * Everybody changes it by compare-and-swap: the scheduler's hooks, which the scheduler orders for one thread,
+ * and those who move threads. Whoever wins books the change.
  */
 struct task_state {
     __u64 word;
@@ -101,9 +101,9 @@ struct scope_control {
     __u32 generation; /* bumped when cgroups of threads change: cached slots of an older one are looked up
                          again */
     __u32 accounts_per_slot; /* possible CPUs + 1; set before loading */
-    __s64 clock_offset_ns; /* run queue clock minus CLOCK_BOOTTIME, see run_queue_clock() */
-    __u64 compared_ns;     /* CLOCK_BOOTTIME of the last comparison; 0 before the first */
-    __u32 booking;         /* the ledger's hooks are attached: without them a booked thread would never leave */
+    __s64 clock_offset_ns;   /* run queue clock minus CLOCK_BOOTTIME, see run_queue_clock() */
+    __u64 compared_ns;       /* CLOCK_BOOTTIME of the last comparison; 0 before the first */
+    __u32 booking; /* the ledger's hooks are attached: without them a booked thread would never leave */
     __u32 reserved;
 };
 

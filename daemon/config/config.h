@@ -42,7 +42,8 @@ struct ProbeConfig {
 
 struct Config {
     struct Web {
-        std::vector<std::string> listen{"127.0.0.1:9752"};  ///< host:port, [v6]:port or :port
+        std::vector<std::string> listen{
+            "127.0.0.1:9752"};  ///< host:port, [v6]:port (where civetweb has IPv6) or :port
 
         bool operator==(const Web&) const = default;
     } web;

@@ -202,7 +202,9 @@ Result<void> run_iterator(bpf_link* link) {
 
 }  // namespace
 
-Result<void> Scope::visit_tasks() const { return run_iterator(links_.find("on_each_task")); }
+Result<void> Scope::visit_tasks() const {
+    return run_iterator(links_.find("on_each_task"));
+}
 
 Result<std::unique_ptr<EventChannel>> Scope::open_events(EventChannel::Receiver receiver) const {
     return use_ringbuf_ ? EventChannel::open_ring(maps_.at("events_ring"), std::move(receiver))

@@ -54,8 +54,8 @@ class Scope : public SlotMap {
     [[nodiscard]] std::uint64_t threads_in(std::uint32_t slot) const override;
     void invalidate() override;
 
-    /// Binds every task that lives to the slot of its cgroup and corrects what changed unseen: at the start twice, since
-    /// the second visit settles what moved during the first, and after moves. 0.2 µs per thread.
+    /// Binds every task that lives to the slot of its cgroup and corrects what changed unseen: at the start
+    /// twice, since the second visit settles what moved during the first, and after moves. 0.2 µs per thread.
     Result<void> visit_tasks() const;
 
     Result<std::unique_ptr<EventChannel>> open_events(EventChannel::Receiver receiver) const;

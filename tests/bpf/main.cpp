@@ -1,21 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
-#define CATCH_CONFIG_RUNNER
+#define CATCH_CONFIG_MAIN
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
 
 #include <cstdio>
+#include <cstdlib>
 
 #include "containers/cgroup_tree.h"
 
-int main(int argc, char** argv) {
-    const auto layout = plimsoll::detect_layout();
-    const char* missing = geteuid() != 0           ? "needs root"
-                          : !layout || !layout->v2 ? "needs a cgroup2 mount"
-                                                   : nullptr;
-    if (missing != nullptr) {
-        std::printf("SKIPPED: bpf: %s\n", missing);
-        return 0;
+namespace {
+
+/// Ends the run before its first test where no test can work, and says so.
+struct Requirements : Catch::TestEventListenerBase {
+    using TestEventListenerBase::TestEventListenerBase;
+    void testRunStarting(const Catch::TestRunInfo&) override {
+        const auto layout = plimsoll::detect_layout();
+        const char* missing = geteuid() != 0           ? "needs root"
+                              : !layout || !layout->v2 ? "needs a cgroup2 mount"
+                                                       : nullptr;
+        if (missing != nullptr) {
+            std::printf("SKIPPED: bpf: %s\n", missing);
+            std::exit(0);
+        }
     }
-    return Catch::Session().run(argc, argv);
-}
+};
+
+}  // namespace
+
+CATCH_REGISTER_LISTENER(Requirements)

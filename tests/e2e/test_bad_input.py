@@ -7,7 +7,7 @@ import socket
 import time
 import unittest
 
-from testbed import BINARY, Agent, Born, Cgroup, run, workdir
+from testbed import BINARY, Agent, Born, Cgroup, kernel_failures, run, workdir
 
 SOON = 2  # seconds
 
@@ -100,8 +100,8 @@ probes:
 
 class Usage(unittest.TestCase):
     def test_it_exits_with_2_and_names_what_is_wrong(self):
-        for arguments, word in ((["daemon", "--nonsense"], "--nonsense"), ([], "subcommand"),
-                                (["frobnicate"], "subcommand"),
+        for arguments, word in ((["daemon", "--nonsense"], "--nonsense"), ([], "command"),
+                                (["frobnicate"], "frobnicate"),
                                 (["list", "--format", "xml"], "xml"), (["metrics", "surplus"], "surplus"),
                                 (["daemon", "--log.level", "loud"], "loud"), (["daemon", "--config"], "--config"),
                                 (["daemon", "--web.listen-address", "nonsense"], "nonsense"),
@@ -180,7 +180,7 @@ class Host(unittest.TestCase):
         with Agent(config, wrapper=few) as agent, Cgroup("/plimsoll-few/new") as cgroup:
             life = Born(cgroup, lambda: time.sleep(0.02)).wait()
             families = agent.metrics()
-            self.assertEqual([s for s in families.samples("plimsoll_kernel_failures_total") if s.value], [])
+            self.assertEqual(kernel_failures(families), {})
             self.assertEqual(families.by("probe", "plimsoll_probe_up"), {"ledger": 1, "process": 1})
             lifetime = families.value("container_thread_lifetime_seconds_total", id=cgroup.path)
             self.assertTrue(life.inside <= lifetime <= life.outside, (life.inside, lifetime, life.outside))

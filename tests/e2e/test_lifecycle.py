@@ -7,7 +7,8 @@ import socket
 import time
 import unittest
 
-from testbed import Agent, Born, Cgroup, RuncRuntime, free_port, held_by, hierarchies, run, still_there, wait_until
+from testbed import (Agent, Born, Cgroup, RuncRuntime, free_port, held_by, hierarchies, kernel_failures, run,
+                     still_there, wait_until)
 
 PREFIX = "/plimsoll-life"
 LINGER = 2
@@ -29,11 +30,6 @@ def ids(families):
 
 def now():
     return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
-def failures(families):
-    return {(s.labels["probe"], s.labels["place"]): s.value
-            for s in families.samples("plimsoll_kernel_failures_total") if s.value}
 
 
 def sleeper(seconds=1000.0):
@@ -143,7 +139,7 @@ class ComingAndGoing(unittest.TestCase):
             with newcomer:
                 Born(newcomer, sleeper(0)).wait()
                 self.assertIn(newcomer.path, ids(agent.metrics()))
-            self.assertEqual(failures(agent.metrics()), {})
+            self.assertEqual(kernel_failures(agent.metrics()), {})
 
 
 class Ending(unittest.TestCase):

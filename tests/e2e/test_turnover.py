@@ -6,7 +6,7 @@ import signal
 import time
 import unittest
 
-from testbed import Agent, Born, Cgroup, RuncRuntime, entries, held_by, hierarchies, wait_until
+from testbed import Agent, Born, Cgroup, RuncRuntime, entries, held_by, hierarchies, kernel_failures, wait_until
 
 PREFIX = "/plimsoll-turnover"
 LINGER = 2
@@ -28,11 +28,6 @@ def ids(families):
 
 def now():
     return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
-def failures(families):
-    return {(s.labels["probe"], s.labels["place"]): s.value
-            for s in families.samples("plimsoll_kernel_failures_total") if s.value}
 
 
 class Stall(unittest.TestCase):
@@ -131,7 +126,7 @@ class TwoHundred(unittest.TestCase):
             growth = after.pop("MiB") - before.pop("MiB")
             self.assertEqual(after, before)
             self.assertLess(growth, 2)
-            self.assertEqual(failures(families), {})
+            self.assertEqual(kernel_failures(families), {})
             self.assertEqual(families.value("plimsoll_events_lost_total"), 0)
             self.assertEqual(families.value("plimsoll_containers_overflow"), 0)
             time.sleep(max(0.0, 32 - (time.monotonic() - began)))  # one slow walk of the tree, which must find nothing

@@ -11,6 +11,17 @@ def thread_seconds(families, container):
     return families.by("state", "container_thread_seconds_total", id=container.cgroup_path)
 
 
+# Seen by the kernel programs and made up for: a sandbox that runs no program in its own init's context hides arrivals.
+MADE_UP_FOR = ("switch_in_unseen",)
+
+
+def kernel_failures(families):
+    """{(probe, place): count} of what failed in the kernel programs and cost something."""
+    return {(sample.labels["probe"], sample.labels["place"]): sample.value
+            for sample in families.samples("plimsoll_kernel_failures_total")
+            if sample.value and sample.labels["place"] not in MADE_UP_FOR}
+
+
 class Measurement:
     """One known wait between two scrapes: what was expected and what the ledger says."""
 
