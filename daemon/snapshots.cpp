@@ -17,7 +17,8 @@ const MetricSpec kContainerInfo{
 std::shared_ptr<const Snapshot> Daemon::take_snapshot() {
     drain_events();
     registry_->tick(boot_time_ns());
-    if (moved_ || registry_->needs_visit()) {
+    // The v1 freezer stops threads where they sleep, without an event.
+    if (moved_ || registry_->needs_visit() || layout_.with_controller("freezer") != nullptr) {
         visit_tasks();
     }
     auto snapshot = std::make_shared<Snapshot>();
