@@ -131,10 +131,10 @@ static __always_inline __u32 observe(struct task_struct* task, struct task_state
 #define SETTLED_NS 1000000
 
 /*
- * Corrects a thread whose state cannot be what the ledger has: it changed between our look and our publishing it,
- * unseen by the hooks; or the v1 freezer froze or thawed it where it sleeps, which no hook sees. Which of two states a
- * thread that has been booked before is in otherwise is the hooks' to say: they have changed its word a moment before
- * what we see changes.
+ * Corrects a thread whose state cannot be what the ledger has: it changed between our look and our publishing
+ * it, unseen by the hooks; or the v1 freezer froze or thawed it where it sleeps, which no hook sees. Which of
+ * two states a thread that has been booked before is in otherwise is the hooks' to say: they have changed its
+ * word a moment before what we see changes.
  */
 static __always_inline void settle(struct task_struct* task, struct task_state* thread, bool fresh) {
     for (int attempt = 0; attempt < 3 && *(volatile __u32*)&scope_control.booking; attempt++) {
