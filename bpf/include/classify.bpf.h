@@ -9,7 +9,7 @@
 #include "shared/ledger.h"
 #include "shared/syscalls.h"
 
-const volatile bool kernel_can_cast = false; /* bpf_rdonly_cast exists: typed loads instead of copies */
+const volatile __u32 kernel_can_cast = 0; /* bpf_rdonly_cast exists: typed loads instead of copies */
 
 #if defined(__TARGET_ARCH_x86)
 #define SYSCALL_ROW PLIMSOLL_SYSCALL_ROW_X86_64

@@ -12,7 +12,7 @@
 #define BPF_F_CURRENT_CPU 0xffffffffULL
 #endif
 
-const volatile bool events_use_ringbuf = true;
+const volatile __u32 events_use_ringbuf = 1;
 const volatile __u64 events_watermark = 64 * 1024; /* bytes waiting that wake the reader (ring buffer) */
 
 struct {

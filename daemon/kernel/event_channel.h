@@ -25,6 +25,7 @@ class EventChannel {
 
     static Result<std::unique_ptr<EventChannel>> open_ring(int map_fd, Receiver receiver);
     static Result<std::unique_ptr<EventChannel>> open_perf(int map_fd, Receiver receiver);
+    ~EventChannel() = default;
     EventChannel(const EventChannel&) = delete;
     EventChannel& operator=(const EventChannel&) = delete;
 

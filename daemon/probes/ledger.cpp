@@ -21,21 +21,23 @@ constexpr std::string_view kStates =
     "blocked, "
     "stopped, other)";
 
-enum Family : std::uint8_t {
-    kThreadSeconds,
-    kLifetime,
-    kThreadStates,
-    kThreads,
-    kProcesses,
-    kLatency,
-    kSwitches,
-    kMigrations,
-    kWakeups,
-    kStolen,
-    kFamilyCount
+struct Family {
+    enum : std::uint8_t {
+        thread_seconds,
+        lifetime,
+        thread_states,
+        threads,
+        processes,
+        latency,
+        switches,
+        migrations,
+        wakeups,
+        stolen,
+        count
+    };
 };
 
-constexpr std::array<MetricSpec, kFamilyCount> kMetrics{{
+constexpr std::array<MetricSpec, Family::count> kMetrics{{
     {"container_thread_seconds_total", MetricType::counter, "seconds", kStates,
      "Time that the container's threads spent in each state; a thread is always in exactly one.", kSwitch},
     {"container_thread_lifetime_seconds_total", MetricType::counter, "seconds", "",
@@ -147,41 +149,41 @@ void LedgerProbe::sample(const SampleContext& context, SampleWriter& writer) {
         residual_ns_ = std::max(residual_ns_, reading.residual_ns());
     }
     write_states(writer);
-    const auto write = [&](Family family, auto value_of) {
+    const auto write = [&](std::size_t family, auto value_of) {
         writer.family(kMetrics[family]);
         for (const auto& row : rows_) {
             writer.add(row.container, {}, value_of(row));
         }
     };
-    write(kThreads, [](const Row& row) { return Number::count(row.values.thread_count); });
-    write(kProcesses, [](const Row& row) { return Number::count(row.values.processes); });
-    writer.family(kMetrics[kLatency]);
+    write(Family::threads, [](const Row& row) { return Number::count(row.values.thread_count); });
+    write(Family::processes, [](const Row& row) { return Number::count(row.values.processes); });
+    writer.family(kMetrics[Family::latency]);
     for (const auto& row : rows_) {
         writer.histogram(row.container, {}, row.sums.latency_buckets, row.sums.latency_sum_ns);
     }
-    writer.family(kMetrics[kSwitches]);
+    writer.family(kMetrics[Family::switches]);
     for (const auto& row : rows_) {
         writer.add(row.container, kVoluntary, Number::count(row.sums.voluntary_switches));
         writer.add(row.container, kInvoluntary, Number::count(row.sums.involuntary_switches));
     }
-    write(kMigrations, [](const Row& row) { return Number::count(row.sums.migrations); });
-    write(kWakeups, [](const Row& row) { return Number::count(row.sums.wakeups); });
-    write(kStolen, [](const Row& row) { return Number::nanoseconds(row.values.stolen_ns); });
+    write(Family::migrations, [](const Row& row) { return Number::count(row.sums.migrations); });
+    write(Family::wakeups, [](const Row& row) { return Number::count(row.sums.wakeups); });
+    write(Family::stolen, [](const Row& row) { return Number::nanoseconds(row.values.stolen_ns); });
 }
 
 void LedgerProbe::write_states(SampleWriter& writer) const {
-    writer.family(kMetrics[kThreadSeconds]);
+    writer.family(kMetrics[Family::thread_seconds]);
     for (const auto& row : rows_) {
         for (std::size_t state = 0; state < STATE_COUNT; state++) {
             writer.add(row.container, kStateFragments[state],
                        Number::nanoseconds(row.values.state_ns[state]));
         }
     }
-    writer.family(kMetrics[kLifetime]);
+    writer.family(kMetrics[Family::lifetime]);
     for (const auto& row : rows_) {
         writer.add(row.container, {}, Number::nanoseconds(row.values.lifetime_ns));
     }
-    writer.family(kMetrics[kThreadStates]);
+    writer.family(kMetrics[Family::thread_states]);
     for (const auto& row : rows_) {
         for (std::size_t state = 0; state < STATE_COUNT; state++) {
             writer.add(row.container, kStateFragments[state], Number::count(row.values.threads[state]));

@@ -14,9 +14,11 @@ namespace plimsoll {
 
 namespace {
 
-enum Family : std::uint8_t { kForks, kExecs, kExits, kLifetimes, kOomKills, kFamilyCount };
+struct Family {
+    enum : std::uint8_t { forks, execs, exits, lifetimes, oom_kills, count };
+};
 
-constexpr std::array<MetricSpec, kFamilyCount> kMetrics{{
+constexpr std::array<MetricSpec, Family::count> kMetrics{{
     {"container_process_forks_total", MetricType::counter, "", "", "Processes born in the container.",
      "tp_btf/task_newtask"},
     {"container_process_execs_total", MetricType::counter, "", "",
@@ -117,25 +119,25 @@ void ProcessProbe::sample(const SampleContext& context, SampleWriter& writer) {
     for (const auto& container : context.containers) {
         rows_.push_back({container.index, sums_.sum(container.handle, container.slots)});
     }
-    const auto write = [&](Family family, auto member) {
+    const auto write = [&](std::size_t family, auto member) {
         writer.family(kMetrics[family]);
         for (const auto& row : rows_) {
             writer.add(row.container, {}, Number::count(row.sums.*member));
         }
     };
-    write(kForks, &process_account::forks);
-    write(kExecs, &process_account::execs);
+    write(Family::forks, &process_account::forks);
+    write(Family::execs, &process_account::execs);
     write_exits(writer);
-    writer.family(kMetrics[kLifetimes]);
+    writer.family(kMetrics[Family::lifetimes]);
     for (const auto& row : rows_) {
         writer.histogram(row.container, {}, row.sums.lifetime_buckets, row.sums.lifetime_sum_ns);
     }
-    write(kOomKills, &process_account::oom_kills);
+    write(Family::oom_kills, &process_account::oom_kills);
 }
 
 /// Success and failure start at 0 with the container; a signal appears when it first ends a process.
 void ProcessProbe::write_exits(SampleWriter& writer) const {
-    writer.family(kMetrics[kExits]);
+    writer.family(kMetrics[Family::exits]);
     for (const auto& row : rows_) {
         for (std::size_t outcome = 0; outcome < PROCESS_OUTCOMES; outcome++) {
             const bool fixed = outcome == OUTCOME_SUCCESS || outcome == OUTCOME_FAILURE;
