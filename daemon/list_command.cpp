@@ -22,6 +22,7 @@ bool misleads(std::string_view character) {
     const auto within = [&](std::string_view first, std::string_view last) {
         return character.size() == first.size() && character >= first && character <= last;
     };
+    // NOLINTNEXTLINE(misc-misleading-bidirectional): these are what is looked for
     return within("\u200b", "\u200f") || within("\u2028", "\u202e") || within("\u2060", "\u206f") ||
            character == "\ufeff";
 }

@@ -102,8 +102,8 @@ Result<void> Scope::load_maps() {
             maps_.emplace(name, bpf_map__fd(map));
         }
     }
-    auto mapped =
-        MappedArray<ledger_account>::map(bpf_map__fd(skeleton_->maps.accounts), slots_ * (cpu_count_ + 1));
+    auto mapped = MappedArray<ledger_account>::map(bpf_map__fd(skeleton_->maps.accounts),
+                                                   std::size_t{slots_} * (cpu_count_ + 1));
     if (!mapped) {
         return std::unexpected(mapped.error());
     }

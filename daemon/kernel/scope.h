@@ -18,7 +18,7 @@
 #include "kernel/skeleton.h"
 #include "shared/ledger.h"
 
-struct scope_bpf;
+struct scope_bpf;  // NOLINT(readability-identifier-naming): the name that bpftool gives
 
 namespace plimsoll {
 
