@@ -130,7 +130,7 @@ if wanted asan && build asan plimsoll unit_tests; then
     fi
 fi
 if wanted tsan && build tsan unit_tests; then
-    run "unit tsan" 900 "${plain[@]}" build/tsan/tests/unit_tests
+    run "unit tsan" 1800 "${plain[@]}" build/tsan/tests/unit_tests
 fi
 
 printf '\n=== summary (%d s)\n' "$SECONDS"

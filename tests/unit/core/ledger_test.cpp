@@ -206,7 +206,7 @@ void write_rounds(ledger_account& live, const std::atomic<bool>& stop) {
         set(live.latency_buckets[0], round);
         set(live.reserved[3], round);
         set(live.ended, round);
-        for (int pause = 0; pause < 1000; pause++) {  // about as long as the time between two hooks
+        for (int pause = 0; pause < 50'000; pause++) {  // long enough for a copy, also in a sanitized build
             std::atomic_signal_fence(std::memory_order_seq_cst);
         }
     }
