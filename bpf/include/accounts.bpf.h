@@ -25,7 +25,7 @@ struct {
 
 /*
  * The ledger's time is the scheduler's own: the run queue clock, which it reads at the beginning of each
- * switch and wake-up. Taking it over instead of reading a clock again saves more than half of what a hook
+ * switch and wake-up. Taking it over instead of reading a clock again saves nearly half of what a hook
  * costs, and makes the ledger agree with the kernel's CPU accounting. Nobody else can read it, so it is
  * compared with CLOCK_BOOTTIME now and then; docs/decisions/0004 says how well that fits.
  */
