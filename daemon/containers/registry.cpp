@@ -118,6 +118,26 @@ void Registry::start(const FoundCgroup& found, Container container, std::uint32_
     watched_.emplace(watched.handle, std::move(watched));
 }
 
+bool Registry::is_overflowing(std::uint64_t cgroup_id) const {
+    const auto node = nodes_.find(cgroup_id);
+    return node != nodes_.end() && node->second.owner == overflow_.handle;
+}
+
+void Registry::promote(const FoundCgroup& found, std::uint64_t now_ns) {
+    if (!is_overflowing(found.id)) {
+        return;
+    }
+    const bool container = overflow_cgroups_.contains(found.id);
+    if (container ? !has_room() : is_overflowing(found.parent_id)) {
+        return;
+    }
+    nodes_.erase(found.id);
+    if (overflow_cgroups_.erase(found.id) != 0) {
+        added_--;  // birth() counts it once more
+    }
+    birth(found, now_ns);
+}
+
 /// A service that is started again has a new cgroup of the same path: two series of the same labels must not
 /// meet.
 void Registry::replace_namesake(const std::string& cgroup, std::uint64_t now_ns) {

@@ -72,6 +72,9 @@ class Registry {
 
     /// Returns true if the cgroup is (part of) a container that was not known before.
     bool birth(const FoundCgroup& found, std::uint64_t now_ns);
+    /// Gives a container of the overflow slot one of its own if there is one by now, and what is nested in a
+    /// container that got one the same. Its series begin then; what it did before stays with the overflow.
+    void promote(const FoundCgroup& found, std::uint64_t now_ns);
     /// Returns true if it was known.
     bool death(std::uint64_t cgroup_id, std::uint32_t slot_hint, std::uint64_t now_ns);
     /// Frees what has drained, ends what has lingered, refills the kernel's stack. Call it often.
@@ -122,6 +125,8 @@ class Registry {
     [[nodiscard]] std::uint32_t provisional_slot(const FoundCgroup& found,
                                                  const std::optional<SlotEntry>& entry) const;
     std::uint32_t take_reserve();
+    [[nodiscard]] bool has_room() const { return live_ < limits_.max_containers && !reserve_.empty(); }
+    [[nodiscard]] bool is_overflowing(std::uint64_t cgroup_id) const;
     void replace_namesake(const std::string& cgroup, std::uint64_t now_ns);
     void expire(std::uint64_t now_ns);
     void refill();

@@ -65,8 +65,12 @@ void Watcher::finish_resync(std::uint64_t now_ns) {
     std::unordered_set<std::uint64_t> present;
     for (auto& [id, found] : walked_.cgroups) {
         present.insert(id);
-        if (registry_.knows(id) || path_of(layout_, id) != found.path) {
-            continue;  // known, or gone since the walk
+        if (registry_.knows(id)) {
+            registry_.promote({id, found.parent_id, std::move(found.path)}, now_ns);
+            continue;
+        }
+        if (path_of(layout_, id) != found.path) {
+            continue;  // gone since the walk
         }
         const bool had_slot = slots_.find(id).has_value();
         if (registry_.birth({id, found.parent_id, std::move(found.path)}, now_ns) || had_slot) {

@@ -103,7 +103,7 @@ Response Answers::metrics(const Request& request) {
     const std::chrono::nanoseconds took = std::chrono::steady_clock::now() - begin;
     last_scrape_.duration_ns = static_cast<std::uint64_t>(took.count());
     last_scrape_.series = response.page->text.series;
-    last_scrape_.bytes = response.page->text.body.size();
+    last_scrape_.bytes = response.page->text.bytes;
     return response;
 }
 

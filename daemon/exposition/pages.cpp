@@ -11,10 +11,14 @@ std::shared_ptr<const Page> Pages::page(const std::shared_ptr<const Snapshot>& s
     const std::shared_ptr<Slot> mine = slot_of(snapshot, index);
     const std::lock_guard lock(mine->mutex);
     if (!mine->finished) {
-        render(*snapshot, format, mine->page.text);
         mine->page.gzip = gzip;
         if (gzip) {
-            mine->encoder.encode(mine->page.text.body, mine->page.compressed);
+            mine->encoder.start(mine->page.compressed);
+            render(*snapshot, format, mine->page.text,
+                   [&](std::string_view piece) { mine->encoder.append(piece); });
+            mine->encoder.finish();
+        } else {
+            render(*snapshot, format, mine->page.text);
         }
         mine->finished = true;
     }

@@ -18,7 +18,7 @@
 namespace plimsoll {
 
 struct Page {
-    Rendered text;
+    Rendered text;           ///< its body is not the page's when that is in gzip
     std::string compressed;  ///< of a page in gzip
     bool gzip = false;
 

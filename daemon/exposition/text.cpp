@@ -10,6 +10,16 @@
 namespace plimsoll {
 namespace {
 
+constexpr std::size_t kPiece = 64 * 1024;  // what a sink gets at a time: stays in the processor's cache
+
+void hand_on(Rendered& out, const TextSink& sink) {
+    out.bytes += out.body.size();
+    if (sink) {
+        sink(out.body);
+        out.body.clear();
+    }
+}
+
 /// The sample lines of one family: name, container labels, the sample's own fragment.
 class FamilyText {
   public:
@@ -87,7 +97,8 @@ FamilyType family_type(MetricType type) {
     return FamilyType::untyped;
 }
 
-void render_family(const Snapshot& snapshot, const FamilySamples& family, TextFormat format, Rendered& out) {
+void render_family(const Snapshot& snapshot, const FamilySamples& family, TextFormat format, Rendered& out,
+                   const TextSink& sink) {
     if (family.samples.empty()) {
         return;
     }
@@ -97,17 +108,20 @@ void render_family(const Snapshot& snapshot, const FamilySamples& family, TextFo
     const bool histogram = spec.type == MetricType::histogram;
     for (const Sample& sample : family.samples) {
         histogram ? text.histogram(sample) : text.value(sample);
+        if (sink && out.body.size() >= kPiece) {
+            hand_on(out, sink);
+        }
     }
 }
 
 }  // namespace
 
-void render(const Snapshot& snapshot, TextFormat format, Rendered& out) {
+void render(const Snapshot& snapshot, TextFormat format, Rendered& out, const TextSink& sink) {
     assert(!repeated_family(snapshot));
     out.body.clear();
-    out.series = 0;
+    out.series = out.bytes = 0;
     for (const FamilySamples& family : snapshot.families) {
-        render_family(snapshot, family, format, out);
+        render_family(snapshot, family, format, out, sink);
     }
     for (const prometheus::MetricFamily& family : snapshot.self) {
         out.series += append_self_family(out.body, family, format);
@@ -115,6 +129,7 @@ void render(const Snapshot& snapshot, TextFormat format, Rendered& out) {
     if (format == TextFormat::openmetrics) {
         out.body += "# EOF\n";
     }
+    hand_on(out, sink);
 }
 
 std::optional<std::string_view> repeated_family(const Snapshot& snapshot) {

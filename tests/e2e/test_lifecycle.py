@@ -7,8 +7,8 @@ import socket
 import time
 import unittest
 
-from testbed import (Agent, Born, Cgroup, RuncRuntime, free_port, held_by, hierarchies, kernel_failures, run,
-                     still_there, wait_until)
+from testbed import (Agent, Born, Cgroup, RuncRuntime, free_port, held_by, hierarchies, ids, kernel_failures, now, run,
+                     still_there, wait_until, watching)
 
 PREFIX = "/plimsoll-life"
 LINGER = 2
@@ -20,16 +20,7 @@ def setUpModule():
 
 
 def config(**containers):
-    return {"containers": {"discover": [], "cgroups": [{"path": PREFIX + "/*"}], "linger": "%ds" % LINGER,
-                           **containers}}
-
-
-def ids(families):
-    return set(families.by("id", "container_threads"))
-
-
-def now():
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return watching(PREFIX, linger="%ds" % LINGER, **containers)
 
 
 def sleeper(seconds=1000.0):

@@ -10,10 +10,10 @@ import unittest
 import urllib.request
 
 from testbed import (Agent, Born, Cgroup, Prometheus, RuncRuntime, burner_argv, free_port, parse, promtool_check,
-                     wait_until)
+                     wait_until, watching)
 
 PREFIX = "/plimsoll-scraped"
-CONFIG = {"containers": {"discover": [], "cgroups": [{"path": PREFIX + "/*"}], "linger": "3s"}}
+CONFIG = watching(PREFIX, linger="3s")
 MINUTE = 60
 COUNTERS = '{__name__=~"(container|plimsoll|process)_.*(_total|_bucket|_count|_sum)"}'
 

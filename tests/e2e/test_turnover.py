@@ -6,7 +6,8 @@ import signal
 import time
 import unittest
 
-from testbed import Agent, Born, Cgroup, RuncRuntime, entries, held_by, hierarchies, kernel_failures, wait_until
+from testbed import (Agent, Born, Cgroup, RuncRuntime, entries, held_by, hierarchies, ids, kernel_failures, now,
+                     wait_until, watching)
 
 PREFIX = "/plimsoll-turnover"
 LINGER = 2
@@ -18,16 +19,7 @@ def setUpModule():
 
 
 def config(**containers):
-    return {"containers": {"discover": [], "cgroups": [{"path": PREFIX + "/*"}], "linger": "%ds" % LINGER,
-                           **containers}}
-
-
-def ids(families):
-    return set(families.by("id", "container_threads"))
-
-
-def now():
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return watching(PREFIX, linger="%ds" % LINGER, **containers)
 
 
 class Stall(unittest.TestCase):

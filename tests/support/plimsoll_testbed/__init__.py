@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real containers, a real agent and a real Prometheus for end-to-end tests; everything is private and removed at exit."""
 
-from .agent import BINARY, Agent, command, free_port
-from .born import Born, Life
+from .agent import BINARY, Agent, command, free_port, watching
+from .born import Born, Life, now
 from .cgroup import Cgroup, cgroup_path, hierarchies
 from .cleanup import defer, workdir
 from .kernel_objects import entries, held_by, still_there
-from .ledger import Measurement, kernel_failures, measure, thread_seconds
+from .ledger import Measurement, ids, kernel_failures, measure, thread_seconds
 from .metrics import Families, ParseError, Sample, parse
 from .mover import Mover
 from .prometheus import Prometheus, promtool_check
@@ -23,6 +23,6 @@ __all__ = [
     "Families", "Life", "LxcRuntime", "Measurement", "Mover", "NspawnRuntime", "ParseError", "PodmanRuntime",
     "Prometheus", "RUNTIMES", "Reading", "RemoteShell", "Rootfs", "RuncRuntime", "Sample", "Truth", "Waiter",
     "burner_argv", "cgroup_path", "command", "cpu_seconds", "defer", "entries", "forker_argv", "free_port",
-    "held_by", "hierarchies", "kernel_failures", "measure", "outside", "parse", "promtool_check", "residual", "run", "still_there",
-    "systemd_root", "thread_seconds", "wait_until", "workdir",
+    "held_by", "hierarchies", "ids", "kernel_failures", "measure", "now", "outside", "parse", "promtool_check",
+    "residual", "run", "still_there", "systemd_root", "thread_seconds", "wait_until", "watching", "workdir",
 ]

@@ -122,3 +122,8 @@ class Agent:
 def command(*arguments, binary=BINARY, timeout=60, check=False, **options):
     """Runs another of the program's commands (check, list, metrics, …) to its end."""
     return run([binary, *arguments], timeout=timeout, check=check, **options)
+
+
+def watching(prefix, **containers):
+    """A configuration of the agent that watches the cgroups right below `prefix` and nothing else."""
+    return {"containers": {"discover": [], "cgroups": [{"path": prefix + "/*"}], **containers}}

@@ -30,11 +30,11 @@ class Born:
         self._reading, writing = os.pipe()
         arguments = ctypes.create_string_buffer(struct.pack(
             "<11Q", _CLONE_INTO_CGROUP, 0, 0, 0, signal.SIGCHLD, 0, 0, 0, 0, 0, directory))
-        self.before = _now()
+        self.before = now()
         self.pid = _libc.syscall(_CLONE3, arguments, 88)
         if self.pid == 0:
             _live(body, writing)
-        self.after = _now()  # here it exists
+        self.after = now()  # here it exists
         os.close(writing)
         os.close(directory)
         if self.pid < 0:
@@ -47,22 +47,23 @@ class Born:
         with os.fdopen(self._reading) as pipe:
             inside = float(pipe.read() or "nan")
         status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-        return Life(inside, _now() - self.before, status)
+        return Life(inside, now() - self.before, status)
 
     def kill(self):
         os.kill(self.pid, signal.SIGKILL)  # until wait() it is there, be it as a zombie
         return self.wait()
 
 
-def _now():
+def now():
+    """Seconds of CLOCK_BOOTTIME, which the ledger counts by."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _live(body, writing):
     status = 99
     try:
-        begin = _now()
+        begin = now()
         status = body() or 0
-        os.write(writing, repr(_now() - begin).encode())
+        os.write(writing, repr(now() - begin).encode())
     finally:
         os._exit(status)

@@ -11,6 +11,11 @@ def thread_seconds(families, container):
     return families.by("state", "container_thread_seconds_total", id=container.cgroup_path)
 
 
+def ids(families):
+    """The containers on the page."""
+    return set(families.by("id", "container_threads"))
+
+
 # Seen by the kernel programs and made up for: a sandbox that runs no program in its own init's context hides arrivals.
 MADE_UP_FOR = ("switch_in_unseen",)
 

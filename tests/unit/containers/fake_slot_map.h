@@ -12,6 +12,10 @@
 
 namespace plimsoll::container_test {
 
+using Slots = std::vector<std::uint32_t>;
+constexpr std::uint64_t kRoot = 1;  ///< the id of the cgroup at the top
+constexpr std::uint64_t kSecond = 1'000'000'000;
+
 class FakeSlotMap : public SlotMap {
   public:
     explicit FakeSlotMap(std::size_t stack_size) : stack_size_(stack_size) {}
@@ -88,7 +92,7 @@ struct RegistryFixture {
     explicit RegistryFixture(std::uint32_t max = 8, std::uint32_t provisional = 4)
         : limits{max, provisional, kLinger}, kernel(provisional), registry(kernel, limits, callbacks()) {}
 
-    static constexpr std::uint64_t kSecond = 1'000'000'000, kLinger = 60 * kSecond;
+    static constexpr std::uint64_t kLinger = 60 * kSecond;
     struct Fold {
         std::uint32_t slot;
         Handle heir;

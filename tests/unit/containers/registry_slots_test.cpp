@@ -11,10 +11,10 @@
 namespace plimsoll {
 namespace {
 
+using container_test::kRoot;
+using container_test::kSecond;
 using container_test::RegistryFixture;
-using Slots = std::vector<std::uint32_t>;
-constexpr std::uint64_t kRoot = 1;
-constexpr std::uint64_t kSecond = RegistryFixture::kSecond;
+using container_test::Slots;
 
 TEST_CASE("a cgroup that exists at the start gets a slot of its own") {
     RegistryFixture fixture;
@@ -145,6 +145,38 @@ TEST_CASE("containers beyond the maximum share the overflow slot and are counted
     CHECK(fixture.registry.shown().size() == 3);  // once used, the series stays
     fixture.pass(kSecond);
     CHECK(fixture.registry.draining() == 0);
+}
+
+TEST_CASE(
+    "a container of the overflow slot gets its own when one comes free, and what is nested in it, too") {
+    RegistryFixture fixture(1, 8);
+    fixture.make(10, kRoot, "/c1");
+    fixture.make(20, kRoot, "/c2");
+    fixture.make(21, 20, "/c2/child");
+    fixture.make(30, kRoot, "/c3");
+    const auto promote_all = [&] {
+        fixture.registry.promote({20, kRoot, "/c2"}, fixture.now);
+        fixture.registry.promote({21, 20, "/c2/child"}, fixture.now);
+        fixture.registry.promote({30, kRoot, "/c3"}, fixture.now);
+    };
+    promote_all();
+    CHECK(fixture.registry.overflowing() == 2);  // no room yet
+    CHECK(fixture.kernel.slot_of(21) == SLOT_OVERFLOW);
+
+    fixture.remove(10);
+    fixture.pass(kSecond);
+    const int before = fixture.kernel.invalidations;
+    promote_all();
+    REQUIRE(fixture.find("/c2") != nullptr);
+    CHECK(fixture.kernel.slot_of(20) == fixture.find("/c2")->slot);
+    CHECK(fixture.kernel.slot_of(21) == fixture.find("/c2")->slot);
+    CHECK(fixture.kernel.slot_of(30) == SLOT_OVERFLOW);
+    CHECK(fixture.registry.overflowing() == 1);
+    CHECK(fixture.registry.added() == 3);
+    CHECK(fixture.kernel.invalidations > before);  // its threads look their new slot up
+    CHECK(fixture.registry.needs_visit());
+    fixture.remove(20);
+    CHECK(fixture.find("/c2")->ended_ns);
 }
 
 TEST_CASE("a cgroup that got the overflow slot for want of others is put right and its threads are moved") {

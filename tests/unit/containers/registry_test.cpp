@@ -10,10 +10,10 @@
 namespace plimsoll {
 namespace {
 
+using container_test::kRoot;
+using container_test::kSecond;
 using container_test::RegistryFixture;
-using Slots = std::vector<std::uint32_t>;
-constexpr std::uint64_t kRoot = 1;
-constexpr std::uint64_t kSecond = RegistryFixture::kSecond;
+using container_test::Slots;
 
 TEST_CASE("a birth that is told twice counts once") {
     RegistryFixture fixture;

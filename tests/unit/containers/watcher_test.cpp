@@ -16,7 +16,7 @@ namespace {
 
 using container_test::Directory;
 using container_test::RegistryFixture;
-constexpr std::uint64_t kSecond = RegistryFixture::kSecond;
+constexpr std::uint64_t kSecond = container_test::kSecond;
 
 struct WatcherFixture : RegistryFixture {
     WatcherFixture() : RegistryFixture(64, 16) {}

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exposition/web_server.h"
 
-#include <libdeflate.h>
-
 #include <catch2/catch.hpp>
 #include <set>
 #include <thread>
 
 #include "fake_source.h"
+#include "gunzip.h"
 #include "http_client.h"
 
 namespace plimsoll {
@@ -17,24 +16,13 @@ using testing::FakeSource;
 using testing::get;
 using testing::golden_openmetrics;
 using testing::golden_text;
+using testing::gunzip;
 using testing::HttpClient;
 using testing::parse_reply;
 using testing::Reply;
 using testing::request;
 using testing::TestServer;
 using namespace std::chrono_literals;
-
-std::string gunzip(const std::string& compressed, std::size_t size) {
-    std::string out(size, '\0');
-    libdeflate_decompressor* decompressor = libdeflate_alloc_decompressor();
-    std::size_t actual = 0;
-    const auto result = libdeflate_gzip_decompress(decompressor, compressed.data(), compressed.size(),
-                                                   out.data(), out.size(), &actual);
-    libdeflate_free_decompressor(decompressor);
-    REQUIRE(result == LIBDEFLATE_SUCCESS);
-    out.resize(actual);
-    return out;
-}
 
 }  // namespace
 
