@@ -158,10 +158,10 @@ class Checker {
             const bool there = !hook.starts_with("tp_btf/") || types_->has_tracepoint(hook.substr(7));
             (there ? hooks : missing) += (there ? hooks : missing).empty() ? hook : ", " + hook;
         }
-        auto started =
-            missing.empty() ? probe.start({scope, *types_}) : fail("this kernel has no " + missing);
+        auto started = missing.empty() ? probe.start({scope, *types_, *layout_, config_})
+                                       : fail("this kernel has no " + missing);
         if (started) {
-            fine(what, hooks);
+            fine(what, hooks.empty() ? "reads files of the kernel" : hooks);
         } else if (required) {
             failed(what, started.error().message + " (and it is required)");
         } else {

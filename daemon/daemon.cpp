@@ -8,6 +8,7 @@
 #include <csignal>
 
 #include "containers/hierarchy_number.h"
+#include "containers/start_time.h"
 #include "core/clock.h"
 #include "exposition/labels.h"
 #include "kernel/programs.h"
@@ -33,6 +34,7 @@ constexpr std::uint64_t kVisitPauseNs = 1'000'000'000;
 // so many ticks, this long.
 constexpr std::uint64_t kNamePatienceNs = 30'000'000'000;
 constexpr std::uint64_t kNamelessTicks = 5;
+constexpr std::uint64_t kHousekeepingNs = 90'000'000;
 // Every container's files are read again after so many ticks: a rename shows within ten seconds.
 constexpr std::uint64_t kRefreshTurns = 100;
 
@@ -124,33 +126,36 @@ Result<void> Daemon::start_kernel_side() {
     scope_ = std::move(*scope);
     registry_ = std::make_unique<Registry>(
         *scope_, limits,
-        Registry::Callbacks{.select = [this](const std::string& path) { return selector_.select(path); },
-                            .render =
-                                [this](const Container& container) {
-                                    return RenderedLabels{
-                                        std::make_shared<const std::string>(render_labels(container)),
-                                        render_info_labels(container, info_labels_)};
-                                },
-                            .fold =
-                                [this](std::uint32_t slot, Handle heir) {
-                                    for (const auto& running : probes_) {
-                                        if (running.up) {
-                                            running.probe->fold(slot, heir);
-                                        }
-                                    }
-                                },
-                            .forget =
-                                [this](Handle handle) {
-                                    for (const auto& running : probes_) {
-                                        running.probe->forget(handle);
-                                    }
-                                }});
+        Registry::Callbacks{
+            .select = [this](const std::string& path) { return selector_.select(path); },
+            .render =
+                [this](const Container& container) {
+                    return RenderedLabels{std::make_shared<const std::string>(render_labels(container)),
+                                          render_info_labels(container, info_labels_)};
+                },
+            .born = [this](const std::string& cgroup) { return oldest_process_ns(layout_, cgroup); },
+            .fold =
+                [this](std::uint32_t slot, Handle heir) {
+                    for (const auto& running : probes_) {
+                        if (running.up) {
+                            running.probe->fold(slot, heir);
+                        }
+                    }
+                },
+            .forget = [this](Handle handle) { forget(handle); }});
     watcher_ = std::make_unique<Watcher>(*registry_, *scope_, layout_);
+    groups_ = std::make_unique<Groups>(Groups::Callbacks{
+        .id_of = [this](const std::string& path) { return id_of(layout_, path); },
+        .render =
+            [](const Container& container) {
+                return RenderedLabels{std::make_shared<const std::string>(render_labels(container)), ""};
+            },
+        .forget = [this](Handle handle) { forget(handle); }});
     return {};
 }
 
 Result<void> Daemon::start_probes() {
-    const ProbeContext context{*scope_, *types_};
+    const ProbeContext context{*scope_, *types_, layout_, config_};
     for (auto& probe : make_probes()) {
         const std::string name(probe->name());
         const ProbeConfig& wanted = config_.probes[name];
@@ -197,7 +202,10 @@ Result<void> Daemon::schedule() {
     take_snapshot();
     return in_order([this] { return loop_->watch(exchange_->fd(), [this] { answer_scrape(); }); },
                     [this] { return loop_->watch(events_->fd(), [this] { drain_events(); }); },
-                    [this] { return loop_->every(kTick, [this] { tick(); }); },
+                    [this] {
+                        return loop_->every(std::min<std::chrono::nanoseconds>(kTick, config_.smoothing.tick),
+                                            [this] { tick(); });
+                    },
                     [this] { return loop_->every(kResync, [this] { resync(); }); });
 }
 
@@ -247,8 +255,18 @@ void Daemon::tick() {
     if ((moved_ || registry_->needs_visit()) && now - last_visit_ns_ >= kVisitPauseNs) {
         visit_tasks();
     }
-    ticks_++;
-    refresh_names();
+    smooth(now);
+    if (now - housekept_ns_ >= kHousekeepingNs) {
+        housekept_ns_ = now;
+        ticks_++;
+        refresh_names();
+    }
+}
+
+void Daemon::forget(Handle handle) {
+    for (const auto& running : probes_) {
+        running.probe->forget(handle);
+    }
 }
 
 void Daemon::visit_tasks() {

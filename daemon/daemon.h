@@ -9,6 +9,7 @@
 
 #include "config/config.h"
 #include "containers/cgroup_tree.h"
+#include "containers/groups.h"
 #include "containers/registry.h"
 #include "containers/selector.h"
 #include "containers/watcher.h"
@@ -47,13 +48,16 @@ class Daemon {
     void drain_events();
     void on_record(std::span<const std::byte> record);
     void tick();
+    void forget(Handle handle);
+    void smooth(std::uint64_t now_ns);
+    const std::vector<SampledContainer>& sampled();
     void resync();
     void visit_tasks();
     void refresh_names();
 
     void answer_scrape();
     std::shared_ptr<const Snapshot> take_snapshot();
-    void write_info(SampleWriter& writer, const std::vector<const Watched*>& shown) const;
+    void write_identity(SampleWriter& writer) const;
     void update_self_metrics();
     void update_program_metrics(const bpf_object* object);
     void publish_status();
@@ -75,6 +79,12 @@ class Daemon {
     std::vector<RunningProbe> probes_;
     std::unique_ptr<Registry> registry_;
     std::unique_ptr<Watcher> watcher_;
+    std::unique_ptr<Groups> groups_;
+    /// What probes are asked about: the registry's containers, then the groups; valid for one revision of it.
+    std::vector<const Watched*> shown_;
+    std::vector<SampledContainer> sampled_;
+    std::uint64_t sampled_revision_ = UINT64_MAX;
+    std::uint64_t smoothed_ns_ = 0, housekept_ns_ = 0;
     std::unique_ptr<EventChannel> events_;
     EventCounts event_counts_;
     bool moved_ = false;
@@ -83,7 +93,7 @@ class Daemon {
     std::unique_ptr<WebServer> web_;
 };
 
-/// The family that carries the rest of a container's identity.
-extern const MetricSpec kContainerInfo;
+/// The families about a container itself, which no probe declares.
+std::span<const MetricSpec> identity_metrics();
 
 }  // namespace plimsoll

@@ -47,7 +47,7 @@ void print_catalogue(std::ostream& out) {
            "Histograms of\n"
            "times have the bounds 1 µs, 2 µs, 4 µs … 16.8 s.\n\n## Containers\n\n"
         << kHead;
-    print_rows({&kContainerInfo, 1}, "–", out);
+    print_rows(identity_metrics(), "–", out);
     for (const auto& probe : make_probes()) {
         print_rows(probe->metrics(), probe->name(), out);
     }

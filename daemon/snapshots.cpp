@@ -1,18 +1,76 @@
 // SPDX-License-Identifier: Apache-2.0
-// The part of the daemon that turns what is known into a snapshot.
+// The part of the daemon that asks the probes: for the smoothing and for a snapshot.
 #include "core/clock.h"
 #include "daemon.h"
 #include "kernel/programs.h"
 
 namespace plimsoll {
 
-const MetricSpec kContainerInfo{
-    "container_info",
-    MetricType::gauge,
-    "",
-    "runtime, container_id, pod_uid, and label_… for the runtime's labels that containers.labels names",
-    "Always 1; what else is known of the container. Join by id.",
-    "cgroup path and the runtime's own files"};
+namespace {
+
+enum : std::uint8_t { kInfo, kStart, kSeen };
+
+constexpr std::array<MetricSpec, 3> kIdentity{{
+    {"container_info", MetricType::gauge, "",
+     "runtime, container_id, pod_uid, and label_… for the runtime's labels that containers.labels names",
+     "Always 1; what else is known of the container. Join by id.", "cgroup path and the runtime's own files"},
+    {"container_start_time_seconds", MetricType::gauge, "seconds", "",
+     "When the container began, in seconds since the epoch.",
+     "tp_btf/cgroup_mkdir; for one older than the agent, starttime of its oldest process in /proc/PID/stat"},
+    {"container_last_seen", MetricType::gauge, "", "",
+     "When the container was last seen alive, in seconds since the epoch.", "cgroup tree"},
+}};
+
+}  // namespace
+
+std::span<const MetricSpec> identity_metrics() {
+    return kIdentity;
+}
+
+/// A timer that fires late is followed by a shorter interval, so what is nearly due counts as due.
+void Daemon::smooth(std::uint64_t now_ns) {
+    const auto tick = static_cast<std::uint64_t>(config_.smoothing.tick.count());
+    if (now_ns - smoothed_ns_ < tick - tick / 4) {
+        return;
+    }
+    smoothed_ns_ = now_ns;
+    const auto& sampled = this->sampled();
+    const SampleContext context{boot_time_ns(), std::span(sampled).first(shown_.size()), {}};
+    for (const auto& running : probes_) {
+        if (running.up) {
+            running.probe->tick(context);
+        }
+    }
+}
+
+const std::vector<SampledContainer>& Daemon::sampled() {
+    if (sampled_revision_ == registry_->revision()) {
+        return sampled_;
+    }
+    sampled_revision_ = registry_->revision();
+    shown_ = registry_->shown();
+    groups_->update(shown_);
+    sampled_.clear();
+    for (const auto* watched : shown_) {
+        sampled_.push_back({.index = static_cast<std::uint32_t>(sampled_.size()),
+                            .handle = watched->handle,
+                            .slots = watched->slots,
+                            .cgroup = watched->container.cgroup,
+                            .cgroup_id = watched->cgroup_id,
+                            .since_ns = watched->since_ns,
+                            .ended = watched->ended_ns.has_value(),
+                            .pod = groups_->pod_of(watched->container)});
+    }
+    for (const auto& group : groups_->all()) {
+        sampled_.push_back({.index = static_cast<std::uint32_t>(sampled_.size()),
+                            .handle = group.handle,
+                            .slots = {},
+                            .cgroup = group.cgroup,
+                            .cgroup_id = group.cgroup_id,
+                            .since_ns = 0});
+    }
+    return sampled_;
+}
 
 std::shared_ptr<const Snapshot> Daemon::take_snapshot() {
     drain_events();
@@ -22,33 +80,50 @@ std::shared_ptr<const Snapshot> Daemon::take_snapshot() {
         visit_tasks();
     }
     auto snapshot = std::make_shared<Snapshot>();
-    const auto shown = registry_->shown();
-    std::vector<SampledContainer> containers;
-    for (const auto* watched : shown) {
-        containers.push_back(
-            {static_cast<std::uint32_t>(containers.size()), watched->handle, watched->slots});
+    const std::span<const SampledContainer> all = sampled();
+    const auto containers = all.first(shown_.size()), groups = all.subspan(shown_.size());
+    for (const auto* watched : shown_) {
         snapshot->containers.push_back(watched->rendered.labels);
     }
+    for (const auto& group : groups_->all()) {
+        snapshot->containers.push_back(group.labels);
+    }
     SampleWriter writer(*snapshot);
-    write_info(writer, shown);
+    write_identity(writer);
     for (const auto& running : probes_) {
         if (!running.up) {
             continue;
         }
         const std::uint64_t began = boot_time_ns();
-        running.probe->sample({boot_time_ns(), containers}, writer);
+        running.probe->sample({boot_time_ns(), containers, groups}, writer);
         self_.set("plimsoll_probe_sample_seconds", static_cast<double>(boot_time_ns() - began) / 1e9,
                   {{"probe", std::string(running.probe->name())}});
+    }
+    for (const auto& running : probes_) {
+        if (running.up) {
+            running.probe->supply({boot_time_ns(), containers, groups}, writer);
+        }
     }
     update_self_metrics();
     snapshot->self = self_.collect();
     return snapshot;
 }
 
-void Daemon::write_info(SampleWriter& writer, const std::vector<const Watched*>& shown) const {
-    writer.family(kContainerInfo);
-    for (std::uint32_t index = 0; index < shown.size(); index++) {
-        writer.add(index, writer.kept(shown[index]->rendered.info), Number::count(1));
+void Daemon::write_identity(SampleWriter& writer) const {
+    writer.family(kIdentity[kInfo]);
+    for (std::uint32_t index = 0; index < shown_.size(); index++) {
+        writer.add(index, writer.kept(shown_[index]->rendered.info), Number::count(1));
+    }
+    writer.family(kIdentity[kStart]);
+    for (std::uint32_t index = 0; index < shown_.size(); index++) {
+        if (shown_[index]->cgroup_id != 0) {
+            writer.add(index, {}, Number::nanoseconds(shown_[index]->started_unix_ns));
+        }
+    }
+    writer.family(kIdentity[kSeen]);
+    const std::uint64_t now = boot_time_ns();
+    for (std::uint32_t index = 0; index < shown_.size(); index++) {
+        writer.add(index, {}, Number::nanoseconds(unix_time_ns(shown_[index]->ended_ns.value_or(now))));
     }
 }
 

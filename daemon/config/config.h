@@ -72,6 +72,14 @@ struct Config {
 
     EventChannelKind events_channel = EventChannelKind::automatic;
     std::map<std::string, ProbeConfig> probes;  ///< one entry for each line of probes/list.inc
+    struct Smoothing {
+        std::chrono::nanoseconds tick = std::chrono::milliseconds(100);
+        std::vector<std::chrono::nanoseconds> windows{std::chrono::seconds(1), std::chrono::seconds(10),
+                                                      std::chrono::seconds(60)};
+
+        bool operator==(const Smoothing&) const = default;
+    } smoothing;
+
     bool self_bpf_stats = false;
     LogLevel log_level = LogLevel::info;
     LogFormat log_format = LogFormat::text;

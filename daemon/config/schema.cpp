@@ -14,7 +14,10 @@ namespace plimsoll {
 namespace {
 
 constexpr unsigned kMostContainers = 65536;
-constexpr std::chrono::hours kLongestLinger{24};
+constexpr DurationRange kLinger{std::chrono::seconds(0), std::chrono::hours(24), "0s to 24h"};
+constexpr DurationRange kTick{std::chrono::milliseconds(10), std::chrono::seconds(10), "10ms to 10s"};
+constexpr DurationRange kWindow{std::chrono::milliseconds(100), std::chrono::hours(1), "100ms to 1h"};
+constexpr std::size_t kMostWindows = 5;
 
 void read_listen(const Value& value, std::vector<std::string>& out) {
     if (value.node.kind == Node::Kind::sequence && value.node.children.empty())
@@ -71,9 +74,7 @@ constexpr Key kKeys[] = {
     {"containers.max", [](const Value& value,
                           Config& config) { read_count(value, config.containers.max, 1, kMostContainers); }},
     {"containers.linger",
-     [](const Value& value, Config& config) {
-         read_duration(value, config.containers.linger, kLongestLinger);
-     }},
+     [](const Value& value, Config& config) { read_duration(value, kLinger, config.containers.linger); }},
     {"events.channel",
      [](const Value& value, Config& config) { read_enum(value, kEventChannelKinds, config.events_channel); }},
 #define PLIMSOLL_PROBE(name)                                                                      \
@@ -83,6 +84,12 @@ constexpr Key kKeys[] = {
          [](const Value& value, Config& config) { read_bool(value, config.probes[#name].required); }},
 #include "probes/list.inc"
 #undef PLIMSOLL_PROBE
+    {"smoothing.tick",
+     [](const Value& value, Config& config) { read_duration(value, kTick, config.smoothing.tick); }},
+    {"smoothing.windows",
+     [](const Value& value, Config& config) {
+         read_durations(value, kWindow, kMostWindows, config.smoothing.windows);
+     }},
     {"self.bpf_stats", [](const Value& value, Config& config) { read_bool(value, config.self_bpf_stats); }},
     {"log.level", [](const Value& value, Config& config) { read_enum(value, kLogLevels, config.log_level); }},
     {"log.format",

@@ -98,14 +98,30 @@ void read_count(const Value& value, unsigned& out, unsigned min, unsigned max) {
         value.refuse_it(fmt::format("a whole number from {} to {}", min, max));
 }
 
-void read_duration(const Value& value, std::chrono::nanoseconds& out, std::chrono::seconds max) {
+void read_duration(const Value& value, const DurationRange& range, std::chrono::nanoseconds& out) {
     const bool maybe = value.node.kind == Node::Kind::scalar;
     const auto duration = maybe ? parse_duration(value.node.text) : std::nullopt;
-    if (duration && *duration <= max)
+    if (duration && *duration >= range.min && *duration <= range.max)
         out = *duration;
     else
-        value.refuse_it(fmt::format("0s to {}h, as a whole number with unit ms, s, m or h",
-                                    std::chrono::duration_cast<std::chrono::hours>(max).count()));
+        value.refuse_it(fmt::format("{}, as a whole number with unit ms, s, m or h", range.text));
+}
+
+void read_durations(const Value& value, const DurationRange& range, std::size_t most,
+                    std::vector<std::chrono::nanoseconds>& out) {
+    const std::size_t count = value.node.children.size();
+    if (value.node.kind != Node::Kind::sequence || count == 0 || count > most)
+        return value.refuse(value.node.kind == Node::Kind::sequence ? fmt::format("a list of {}", count)
+                                                                    : describe(value.node),
+                            fmt::format("a list of 1 to {} durations", most));
+    out.assign(count, range.min);
+    const auto items = read_items(value);
+    for (std::size_t i = 0; i < count; ++i) {
+        read_duration(items[i], range, out[i]);
+        if (std::ranges::find(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(i), out[i]) !=
+            out.begin() + static_cast<std::ptrdiff_t>(i))
+            items[i].refuse(describe(items[i].node) + " is already in this list", "each once");
+    }
 }
 
 std::optional<std::string> read_text(const Value& value, const TextRule& rule) {

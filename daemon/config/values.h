@@ -33,7 +33,14 @@ std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text);
 
 void read_bool(const Value& value, bool& out);
 void read_count(const Value& value, unsigned& out, unsigned min, unsigned max);
-void read_duration(const Value& value, std::chrono::nanoseconds& out, std::chrono::seconds max);
+struct DurationRange {
+    std::chrono::nanoseconds min, max;
+    std::string_view text;  ///< "0s to 24h"
+};
+void read_duration(const Value& value, const DurationRange& range, std::chrono::nanoseconds& out);
+/// A list of 1 to `most` different durations.
+void read_durations(const Value& value, const DurationRange& range, std::size_t most,
+                    std::vector<std::chrono::nanoseconds>& out);
 
 /// What a text may be: `allows` decides, `allowed` says it in words.
 struct TextRule {

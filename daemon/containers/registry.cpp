@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/clock.h"
 #include "shared/ledger.h"
 
 namespace plimsoll {
@@ -90,6 +91,7 @@ void Registry::start(const FoundCgroup& found, Container container, std::uint32_
         slot = provisional != SLOT_NONE ? provisional : take_reserve();
         slot = slot == SLOT_NONE ? std::uint32_t{SLOT_OVERFLOW} : slot;
     }
+    revision_++;
     map_.assign(found.id, slot);
     if (slot != provisional) {
         rebook_threads();  // they are on the slot of a container around it, on the overflow slot, or on none
@@ -113,7 +115,8 @@ void Registry::start(const FoundCgroup& found, Container container, std::uint32_
     watched.cgroup_id = found.id;
     watched.slot = slot;
     watched.slots = {slot};
-    watched.since_ns = now_ns;
+    watched.since_ns = found.born_ns != 0 ? found.born_ns : callbacks_.born(found.path).value_or(now_ns);
+    watched.started_unix_ns = unix_time_ns(watched.since_ns);
     nodes_.emplace(found.id, Node{watched.handle, now_ns});
     watched_.emplace(watched.handle, std::move(watched));
 }
@@ -177,6 +180,7 @@ bool Registry::death(std::uint64_t cgroup_id, std::uint32_t slot_hint, std::uint
 
 void Registry::end(Handle handle, std::uint64_t now_ns) {
     Watched& watched = watched_.at(handle);
+    revision_++;
     watched.ended_ns = now_ns;
     live_--;
     removed_++;
@@ -185,6 +189,7 @@ void Registry::end(Handle handle, std::uint64_t now_ns) {
 
 /// Takes a slot out of use. Its values go on counting for the heir until they are folded into it.
 void Registry::retire(std::uint32_t slot, Handle heir, std::uint64_t now_ns) {
+    revision_++;
     states_[slot] = SlotState::draining;
     draining_.push_back({slot, heir, now_ns});
     rebook_threads();
@@ -218,6 +223,7 @@ void Registry::tick(std::uint64_t now_ns) {
 }
 
 void Registry::recycle(const Draining& drained) {
+    revision_++;
     callbacks_.fold(drained.slot, drained.heir);
     const auto found = watched_.find(drained.heir);
     Watched* heir = drained.heir == overflow_.handle ? &overflow_
@@ -254,6 +260,7 @@ void Registry::remove(Handle handle) {
             entry.heir = 0;
         }
     }
+    revision_++;
     callbacks_.forget(handle);
     watched_.erase(handle);
     std::erase_if(nodes_, [&](const auto& node) {
@@ -301,6 +308,7 @@ std::vector<std::uint64_t> Registry::known_cgroups() const {
 void Registry::refresh(const std::function<bool(const Watched&, Container&)>& change) {
     for (auto& [handle, watched] : watched_) {
         if (!watched.ended_ns && change(watched, watched.container)) {
+            revision_++;
             watched.rendered = callbacks_.render(watched.container);
         }
     }

@@ -39,7 +39,8 @@ struct Watched {
     std::uint32_t slot = 0;  ///< where new threads are booked; SLOT_OVERFLOW when there was none left
     std::vector<std::uint32_t> slots;  ///< all that count for it now: its own and those that drain towards it
     std::optional<std::uint64_t> ended_ns;
-    std::uint64_t since_ns = 0;
+    std::uint64_t since_ns = 0;         ///< when it was born
+    std::uint64_t started_unix_ns = 0;  ///< the same by the wall clock of when it was found
     RenderedLabels rendered;
 };
 
@@ -49,6 +50,7 @@ struct FoundCgroup {
     std::uint64_t parent_id = 0;
     std::string path;
     std::uint32_t slot_hint = 0;  ///< the slot the kernel gave it at birth; 0 when unknown
+    std::uint64_t born_ns = 0;    ///< CLOCK_BOOTTIME; 0 when unknown
 };
 
 class Registry {
@@ -64,6 +66,8 @@ class Registry {
     struct Callbacks {
         std::function<std::optional<Container>(const std::string& path)> select;
         std::function<RenderedLabels(const Container&)> render;
+        /// CLOCK_BOOTTIME of the birth of one that no event announced, if that can be found out.
+        std::function<std::optional<std::uint64_t>(const std::string& cgroup)> born;
         std::function<void(std::uint32_t slot, Handle heir)> fold;  ///< a slot has drained
         std::function<void(Handle)> forget;                         ///< a container is gone from the page
     };
@@ -95,6 +99,8 @@ class Registry {
     /// Calls `change` for each live container and renders its labels again where it returns true.
     void refresh(const std::function<bool(const Watched&, Container&)>& change);
 
+    /// Grows with everything that changes what shown() returns or points to.
+    [[nodiscard]] std::uint64_t revision() const { return revision_; }
     [[nodiscard]] std::map<Runtime, std::uint64_t> live_by_runtime() const;
     [[nodiscard]] std::uint64_t added() const { return added_; }
     [[nodiscard]] std::uint64_t removed() const { return removed_; }
@@ -142,7 +148,7 @@ class Registry {
     Watched overflow_;
     Handle next_handle_ = 1;
     std::unordered_set<std::uint64_t> overflow_cgroups_;  ///< of live containers without a slot
-    std::uint64_t live_ = 0, added_ = 0, removed_ = 0;
+    std::uint64_t live_ = 0, added_ = 0, removed_ = 0, revision_ = 0;
     bool overflow_used_ = false;
     bool needs_visit_ = false;
 };

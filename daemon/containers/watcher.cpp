@@ -44,7 +44,9 @@ std::string Watcher::full_path(const cgroup_event& event) const {
 }
 
 void Watcher::on_birth(const cgroup_event& event, std::uint64_t now_ns) {
-    registry_.birth({event.header.cgroup_id, event.parent_id, full_path(event), event.header.slot}, now_ns);
+    registry_.birth(
+        {event.header.cgroup_id, event.parent_id, full_path(event), event.header.slot, event.header.ts_ns},
+        now_ns);
 }
 
 void Watcher::on_death(const cgroup_event& event, std::uint64_t now_ns) {

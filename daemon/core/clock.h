@@ -15,4 +15,13 @@ inline std::uint64_t boot_time_ns() {
     return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
 }
 
+/// The moment of CLOCK_BOOTTIME as nanoseconds of the wall clock's epoch, as the wall clock stands now.
+inline std::uint64_t unix_time_ns(std::uint64_t boot_ns) {
+    timespec now{};
+    clock_gettime(CLOCK_REALTIME, &now);
+    const auto unix_now =
+        static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+    return unix_now - (boot_time_ns() - boot_ns);
+}
+
 }  // namespace plimsoll

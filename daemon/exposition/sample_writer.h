@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "exposition/snapshot.h"
 
@@ -36,6 +37,41 @@ class SampleWriter {
         snapshot_.histograms.push_back(value);
         snapshot_.families.back().samples.push_back({container, fragment, Number{}, index});
     }
+
+    /// For a family that another probe declares, and has nothing for some containers in: what is added for
+    /// those is kept, the rest ignored.
+    class Supplement {
+      public:
+        Supplement(Snapshot& snapshot, const MetricSpec& spec) : family_(family_of(snapshot, spec)) {
+            present_.resize(snapshot.containers.size());
+            for (const Sample& sample : family_.samples) {
+                present_[sample.container] = true;
+            }
+        }
+        Supplement(const Supplement&) = delete;
+        Supplement& operator=(const Supplement&) = delete;
+        /// Everything in the order of the containers again.
+        ~Supplement() { std::ranges::stable_sort(family_.samples, {}, &Sample::container); }
+
+        void add(std::uint32_t container, std::string_view fragment, Number value) {
+            if (!present_[container]) {
+                family_.samples.push_back({container, fragment, value});
+            }
+        }
+
+      private:
+        static FamilySamples& family_of(Snapshot& snapshot, const MetricSpec& spec) {
+            const auto found = std::ranges::find(
+                snapshot.families, spec.name, [](const FamilySamples& family) { return family.spec->name; });
+            return found != snapshot.families.end()
+                       ? *found
+                       : snapshot.families.emplace_back(FamilySamples{&spec, {}});
+        }
+
+        FamilySamples& family_;
+        std::vector<bool> present_;
+    };
+    Supplement supplement(const MetricSpec& spec) { return {snapshot_, spec}; }
 
     /// Keeps a fragment that is not static as long as the snapshot lives.
     std::string_view kept(std::string fragment) {

@@ -22,8 +22,11 @@ namespace plimsoll {
 /// Shared with every snapshot that mentions it.
 using LabelPrefix = std::shared_ptr<const std::string>;
 
+/// The series of the whole machine, without a container's labels.
+inline constexpr std::uint32_t kNoContainer = UINT32_MAX;
+
 struct Sample {
-    std::uint32_t container;      ///< index into Snapshot::containers
+    std::uint32_t container;      ///< index into Snapshot::containers, or kNoContainer
     std::string_view fragment;    ///< further labels, rendered and escaped: `state="running"`, or empty
     Number value;                 ///< counters and gauges
     std::uint32_t histogram = 0;  ///< histograms: index into Snapshot::histograms

@@ -54,7 +54,10 @@ class FamilyText {
     }
 
   private:
-    const std::string& prefix(const Sample& sample) const { return *snapshot_.containers[sample.container]; }
+    std::string_view prefix(const Sample& sample) const {
+        return sample.container == kNoContainer ? std::string_view{}
+                                                : *snapshot_.containers[sample.container];
+    }
 
     bool has_labels(const Sample& sample) const {
         return !prefix(sample).empty() || !sample.fragment.empty();

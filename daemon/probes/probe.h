@@ -7,11 +7,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "config/config.h"
+#include "containers/cgroup_tree.h"
 #include "core/error.h"
 #include "core/metric.h"
 #include "core/slot_sums.h"
@@ -22,16 +25,24 @@
 
 namespace plimsoll {
 
-/// A container at the moment of a sample.
+/// A container, or a group of them, at the moment of a sample.
 struct SampledContainer {
     std::uint32_t index;  ///< in the snapshot
     Handle handle;
-    std::span<const std::uint32_t> slots;
+    std::span<const std::uint32_t> slots;  ///< none for a group
+    std::string_view cgroup;               ///< path below the hierarchy's root
+    std::uint64_t cgroup_id;  ///< changes when a cgroup of the same path is made anew; 0: no cgroup
+    std::uint64_t since_ns;   ///< CLOCK_BOOTTIME of its birth
+    bool ended =
+        false;  ///< its cgroup is gone; its last counters stay on the page for a while, gauges do not
+    std::optional<std::size_t> pod{};  ///< its Kubernetes pod's index in SampleContext::groups
 };
 
 struct SampleContext {
     std::uint64_t now_ns;  ///< CLOCK_BOOTTIME, taken before anything is read
     std::span<const SampledContainer> containers;
+    /// The cgroups around containers (the root, slices, pods): for what the kernel's files tell only.
+    std::span<const SampledContainer> groups;
 };
 
 /// One event: its checked header and the whole record, which is at least as large as its kind needs.
@@ -43,6 +54,8 @@ struct EventView {
 struct ProbeContext {
     Scope& scope;
     const KernelTypes& types;
+    const CgroupLayout& layout;
+    const Config& config;
 };
 
 class Probe {
@@ -53,17 +66,23 @@ class Probe {
     [[nodiscard]] virtual std::string_view method() const = 0;
     /// Declared once; HELP, TYPE and docs/metrics.md come from here. Static storage.
     [[nodiscard]] virtual std::span<const MetricSpec> metrics() const = 0;
-    /// The kernel hooks it needs, as libbpf section names ("tp_btf/sched_switch"); for `plimsoll check`.
+    /// The kernel hooks it needs, as libbpf section names ("tp_btf/sched_switch"); for `plimsoll check`. None
+    /// for a reader of kernel files.
     [[nodiscard]] virtual std::vector<std::string> hooks(const KernelTypes& types) const = 0;
 
     /// Opens, configures, loads, attaches. Called once; after an error the probe is not used again.
     virtual Result<void> start(const ProbeContext& context) = 0;
     /// Writes every family it declares, for every container. Called at each scrape.
     virtual void sample(const SampleContext& context, SampleWriter& writer) = 0;
+    /// Adds to families that others declare what those have nothing for (SampleWriter::supplement). Called
+    /// after every probe's sample().
+    virtual void supply(const SampleContext&, SampleWriter&) {}
+    /// The smoothing's tick: every `smoothing.tick`, later when the loop is busy. Without groups.
+    virtual void tick(const SampleContext&) {}
     virtual void on_event(const EventView&) {}
     /// A slot has drained: what it gained goes to `heir` (0: nobody), and it starts from here.
-    virtual void fold(std::uint32_t slot, Handle heir) = 0;
-    /// A container is gone from the page.
+    virtual void fold(std::uint32_t, Handle) {}
+    /// A container or group is gone from the page.
     virtual void forget(Handle container) = 0;
 
     /// Its kernel programs, for run-time and miss counters; null when there are none.

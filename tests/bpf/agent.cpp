@@ -91,7 +91,8 @@ std::string Reading::states(const Cgroup& cgroup) const {
     return text;
 }
 
-Agent::Agent(const CgroupTree& tree, Options options) : selector_(configuration(tree)) {
+Agent::Agent(const CgroupTree& tree, Options options)
+    : selector_(configuration(tree)), layout_(tree.layout()), config_(default_config()) {
     types = std::make_unique<KernelTypes>(value_or_throw(KernelTypes::load()));
     const Registry::Limits limits{options.max, options.provisional, kHour};
     ScopeOptions scope_options;
@@ -106,7 +107,7 @@ Agent::Agent(const CgroupTree& tree, Options options) : selector_(configuration(
     }
     for (auto& probe : make_probes()) {
         if (probe->name() != "ledger" || options.ledger) {
-            value_or_throw(probe->start({*scope, *types}));
+            value_or_throw(probe->start({*scope, *types, layout_, config_}));
             probes.push_back(std::move(probe));
         }
     }
@@ -123,6 +124,7 @@ Agent::Agent(const CgroupTree& tree, Options options) : selector_(configuration(
 Registry::Callbacks Agent::callbacks() {
     return {.select = [this](const std::string& path) { return selector_.select(path); },
             .render = [](const Container&) { return RenderedLabels{}; },
+            .born = [](const std::string&) { return std::nullopt; },
             .fold =
                 [this](std::uint32_t slot, Handle heir) {
                     for (const auto& probe : probes) {
@@ -171,14 +173,18 @@ Reading Agent::read() {
     Reading reading;
     std::vector<SampledContainer> containers;
     for (const auto* watched : registry->shown()) {
-        containers.push_back(
-            {static_cast<std::uint32_t>(containers.size()), watched->handle, watched->slots});
+        containers.push_back({.index = static_cast<std::uint32_t>(containers.size()),
+                              .handle = watched->handle,
+                              .slots = watched->slots,
+                              .cgroup = watched->container.cgroup,
+                              .cgroup_id = watched->cgroup_id,
+                              .since_ns = watched->since_ns});
         reading.paths.push_back(watched->container.cgroup);
     }
     SampleWriter writer(reading.snapshot);
     reading.now_ns = boot_time_ns();
     for (const auto& probe : probes) {
-        probe->sample({reading.now_ns, containers}, writer);
+        probe->sample({reading.now_ns, containers, {}}, writer);
     }
     return reading;
 }

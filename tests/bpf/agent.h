@@ -103,6 +103,8 @@ class Agent {
     void on_record(std::span<const std::byte> record);
 
     Selector selector_;
+    CgroupLayout layout_;
+    Config config_;
     std::unique_ptr<EventChannel> channel_;
     bool moved_ = false;
     bool deaf_ = false;

@@ -42,7 +42,7 @@ def files(*suffixes, under="."):
     """Every file of the repository (paths relative to its root), without what builds leave behind."""
     for folder, folders, names in os.walk(ROOT / under):
         folders[:] = sorted(name for name in folders if name not in LEFT_OUT)
-        for name in sorted(names):
+        for name in sorted(set(names) - LEFT_OUT):
             path = Path(folder, name)
             if path.is_file() and (not suffixes or path.suffix in suffixes):
                 yield path.relative_to(ROOT)

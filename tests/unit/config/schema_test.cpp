@@ -17,6 +17,14 @@ namespace {
 using config_test::errors_of;
 using config_test::parsed;
 
+const std::string kProbes = [] {
+    std::string names;
+#define PLIMSOLL_PROBE(name) names += names.empty() ? #name : ", " #name;
+#include "probes/list.inc"
+#undef PLIMSOLL_PROBE
+    return names;
+}();
+
 constexpr const char* kDocumented = PLIMSOLL_SOURCE_DIR "/config/plimsoll.yaml";
 
 std::string documented_text() {
@@ -79,32 +87,33 @@ TEST_CASE("each word of an enum is documented in config/plimsoll.yaml and reads 
 }
 
 TEST_CASE("an unknown key is refused with the closest one and all that are allowed") {
-    CHECK(errors_of("wep: 1\ncontainers:\n  maximum: 3\n  root: {}\n  zzz: ~\n  roots: {dockr: /x}\nprobes: "
-                    "{ledgers: {}}\n"
-                    "log.level: info\n") ==
-          ConfigErrors{
-              "c.yaml:1:1: unknown key \"wep\" (did you mean \"web\"?); allowed: web, containers, events, "
-              "probes, self, log",
-              "c.yaml:3:3: unknown key \"maximum\" in containers; allowed: discover, include, exclude, "
-              "cgroups, labels, "
-              "roots, max, linger",
-              "c.yaml:4:3: unknown key \"root\" in containers (did you mean \"roots\"?); allowed: discover, "
-              "include, exclude, "
-              "cgroups, labels, roots, max, linger",
-              "c.yaml:5:3: unknown key \"zzz\" in containers; allowed: discover, include, exclude, cgroups, "
-              "labels, "
-              "roots, max, linger",
-              "c.yaml:6:11: unknown key \"dockr\" in containers.roots (did you mean \"docker\"?); allowed: "
-              "docker, containerd, "
-              "podman, crio",
-              "c.yaml:7:10: unknown key \"ledgers\" in probes (did you mean \"ledger\"?); allowed: ledger, "
-              "process",
-              "c.yaml:8:1: unknown key \"log.level\"; allowed: web, containers, events, probes, self, log"});
+    CHECK(
+        errors_of("wep: 1\ncontainers:\n  maximum: 3\n  root: {}\n  zzz: ~\n  roots: {dockr: /x}\nprobes: "
+                  "{ledgers: {}}\n"
+                  "log.level: info\n") ==
+        ConfigErrors{
+            "c.yaml:1:1: unknown key \"wep\" (did you mean \"web\"?); allowed: web, containers, events, "
+            "probes, smoothing, self, log",
+            "c.yaml:3:3: unknown key \"maximum\" in containers; allowed: discover, include, exclude, "
+            "cgroups, labels, "
+            "roots, max, linger",
+            "c.yaml:4:3: unknown key \"root\" in containers (did you mean \"roots\"?); allowed: discover, "
+            "include, exclude, "
+            "cgroups, labels, roots, max, linger",
+            "c.yaml:5:3: unknown key \"zzz\" in containers; allowed: discover, include, exclude, cgroups, "
+            "labels, "
+            "roots, max, linger",
+            "c.yaml:6:11: unknown key \"dockr\" in containers.roots (did you mean \"docker\"?); allowed: "
+            "docker, containerd, "
+            "podman, crio",
+            "c.yaml:7:10: unknown key \"ledgers\" in probes (did you mean \"ledger\"?); allowed: " + kProbes,
+            "c.yaml:8:1: unknown key \"log.level\"; allowed: web, containers, events, probes, smoothing, "
+            "self, log"});
 }
 
 TEST_CASE("keys of features that do not exist yet are unknown keys") {
-    for (const auto* text : {"web: {config_file: ''}", "smoothing: {tick: 100ms}", "peers: {max: 50}",
-                             "containers: {include: [{connects_to: x}]}"}) {
+    for (const auto* text :
+         {"web: {config_file: ''}", "peers: {max: 50}", "containers: {include: [{connects_to: x}]}"}) {
         const auto lines = errors_of(text);
         REQUIRE(lines.size() == 1);
         CHECK_THAT(lines[0], Catch::Contains(": unknown key "));
@@ -121,10 +130,10 @@ TEST_CASE("a section must be a mapping") {
             "c.yaml:4:21: containers.roots: \"/x\"; allowed: a mapping of docker, containerd, podman, crio"});
     CHECK(errors_of("just text") ==
           ConfigErrors{"c.yaml:1:1: the file is not a mapping; allowed: web, containers, events, "
-                       "probes, self, log"});
+                       "probes, smoothing, self, log"});
     CHECK(errors_of("\n- a") ==
           ConfigErrors{"c.yaml:2:1: the file is not a mapping; allowed: web, containers, events, "
-                       "probes, self, log"});
+                       "probes, smoothing, self, log"});
 }
 
 TEST_CASE("rules and cgroups report each of their problems in its place") {
@@ -193,7 +202,7 @@ TEST_CASE("problems of every kind are reported together, in the order of the fil
             "c.yaml:2:18: web.listen: \"1\"; allowed: host:port, [v6 address]:port or :port, port 0 to 65535",
             "c.yaml:3:1: duplicate key \"log\"; it is already in line 1",
             "c.yaml:4:7: aliases (*name) are not allowed; write the value out",
-            "c.yaml:5:1: unknown key \"x\"; allowed: web, containers, events, probes, self, log",
+            "c.yaml:5:1: unknown key \"x\"; allowed: web, containers, events, probes, smoothing, self, log",
             "c.yaml:5:4: tags (!name) are not allowed; leave the tag out"});
 }
 

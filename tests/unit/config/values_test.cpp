@@ -106,6 +106,29 @@ TEST_CASE("linger is 0s to 24h") {
     }
 }
 
+TEST_CASE("smoothing has a tick and one to five different windows") {
+    const auto smoothing = parsed("smoothing: {tick: 1s, windows: [100ms, 1h]}").smoothing;
+    CHECK(smoothing.tick == 1s);
+    CHECK(smoothing.windows == std::vector<std::chrono::nanoseconds>{100ms, 1h});
+    constexpr auto kUnits = ", as a whole number with unit ms, s, m or h";
+    for (const auto* text : {"9ms", "11s", "0s", "5"}) {
+        CHECK(errors_of("smoothing: {tick: " + std::string(text) + "}") ==
+              ConfigErrors{"c.yaml:1:19: smoothing.tick: \"" + std::string(text) +
+                           "\"; allowed: 10ms to 10s" + kUnits});
+    }
+    const std::string list = "; allowed: a list of 1 to 5 durations";
+    CHECK(errors_of("smoothing: {windows: []}") ==
+          ConfigErrors{"c.yaml:1:22: smoothing.windows: a list of 0" + list});
+    CHECK(errors_of("smoothing: {windows: [1s, 2s, 3s, 4s, 5s, 6s]}") ==
+          ConfigErrors{"c.yaml:1:22: smoothing.windows: a list of 6" + list});
+    CHECK(errors_of("smoothing: {windows: 1s}") ==
+          ConfigErrors{"c.yaml:1:22: smoothing.windows: \"1s\"" + list});
+    CHECK(errors_of("smoothing: {windows: [1s, 99ms, 1000ms]}") ==
+          ConfigErrors{
+              "c.yaml:1:27: smoothing.windows[1]: \"99ms\"; allowed: 100ms to 1h" + std::string(kUnits),
+              "c.yaml:1:33: smoothing.windows[2]: \"1000ms\" is already in this list; allowed: each once"});
+}
+
 TEST_CASE("max is a whole number from 1 to 65536") {
     CHECK(parsed("containers: {max: 1}").containers.max == 1);
     for (const auto& [text, shown] : std::vector<std::pair<std::string, std::string>>{

@@ -117,6 +117,7 @@ struct RegistryFixture {
                         rendered++;
                         return RenderedLabels{std::make_shared<const std::string>(container.name), ""};
                     },
+                .born = [](const std::string&) { return std::nullopt; },
                 .fold = [this](std::uint32_t slot, Handle heir) { folds.push_back({slot, heir}); },
                 .forget = [this](Handle handle) { forgotten.insert(handle); }};
     }

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "exposition/labels.h"
+#include "exposition/sample_writer.h"
 #include "page_parser.h"
 #include "sample_snapshot.h"
 
@@ -67,6 +68,33 @@ TEST_CASE("A family without samples is left out") {
     const std::string text = page(snapshot, TextFormat::prometheus);
     CHECK(text.find("container_memory_bytes") == std::string::npos);
     CHECK(text.find("plimsoll_nothing") == std::string::npos);
+}
+
+TEST_CASE("A series of the whole machine has no labels") {
+    Snapshot snapshot;
+    snapshot.families.push_back({&kBytes, {{kNoContainer, "", Number::count(7)}}});
+    CHECK_THAT(page(snapshot, TextFormat::prometheus), Catch::EndsWith("\ncontainer_memory_bytes 7\n"));
+}
+
+TEST_CASE("A family gets from another probe what its own has nothing for, in the order of the containers") {
+    Snapshot snapshot = snapshot_of(kBytes, Number::count(1), R"(id="/b")");
+    snapshot.families.back().samples.front().container = 1;
+    snapshot.containers.insert(snapshot.containers.begin(),
+                               std::make_shared<const std::string>(R"(id="/a")"));
+    SampleWriter writer(snapshot);
+    {
+        auto supplement = writer.supplement(kBytes);
+        supplement.add(1, "", Number::count(2));
+        supplement.add(0, "", Number::count(3));
+    }
+    {
+        auto supplement = writer.supplement(kCount);
+        supplement.add(0, "", Number::count(4));
+    }
+    CHECK_THAT(
+        page(snapshot, TextFormat::prometheus),
+        Catch::Contains("container_memory_bytes{id=\"/a\"} 3\ncontainer_memory_bytes{id=\"/b\"} 1\n") &&
+            Catch::EndsWith("container_things_total{id=\"/a\"} 4\n"));
 }
 
 TEST_CASE("A buffer that is used again holds only the new page") {

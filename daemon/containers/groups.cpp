@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "containers/groups.h"
+
+#include <algorithm>
+#include <set>
+
+namespace plimsoll {
+namespace {
+
+std::string parent_of(std::string_view path) {
+    const auto slash = path.rfind('/');
+    return slash == std::string_view::npos || slash == 0 ? "/" : std::string(path.substr(0, slash));
+}
+
+/// What a pod's cgroup is called beside its path, as one of its containers knows it.
+Container pod_identity(const Container& container) {
+    Container pod;
+    pod.pod = container.pod;
+    pod.pod_namespace = container.pod_namespace;
+    pod.pod_uid = container.pod_uid;
+    return pod;
+}
+
+}  // namespace
+
+std::map<std::string, Container> Groups::wanted(std::span<const Watched* const> shown) const {
+    std::map<std::string, Container> found;
+    found["/"] = {};
+    std::set<std::string_view> containers;
+    for (const auto* watched : shown) {
+        if (watched->ended_ns || watched->cgroup_id == 0) {
+            continue;
+        }
+        const Container& container = watched->container;
+        containers.insert(container.cgroup);
+        std::string path = parent_of(container.cgroup);
+        if (!container.pod_uid.empty()) {
+            found[path] = pod_identity(container);
+        }
+        for (; path != "/"; path = parent_of(path)) {
+            if (path.ends_with(".slice")) {
+                found.try_emplace(path);
+            }
+        }
+    }
+    std::erase_if(found, [&](const auto& entry) { return containers.contains(entry.first); });
+    for (auto& [path, identity] : found) {
+        identity.cgroup = path;
+    }
+    return found;
+}
+
+void Groups::update(std::span<const Watched* const> shown) {
+    std::vector<Group> now;
+    for (const auto& [path, identity] : wanted(shown)) {
+        const auto id = callbacks_.id_of(path);
+        if (!id) {
+            continue;  // gone since
+        }
+        Group group{0, path, *id, callbacks_.render(identity).labels};
+        const auto known = std::ranges::find(groups_, path, &Group::cgroup);
+        const bool same = known != groups_.end() && known->cgroup_id == *id;
+        group.handle = same ? known->handle : next_handle_++;
+        now.push_back(std::move(group));
+    }
+    for (const Group& old : groups_) {
+        if (std::ranges::find(now, old.handle, &Group::handle) == now.end()) {
+            callbacks_.forget(old.handle);
+        }
+    }
+    groups_ = std::move(now);
+}
+
+std::optional<std::size_t> Groups::pod_of(const Container& container) const {
+    if (container.pod_uid.empty()) {
+        return std::nullopt;
+    }
+    const auto found = std::ranges::find(groups_, parent_of(container.cgroup), &Group::cgroup);
+    return found == groups_.end() ? std::nullopt : std::optional<std::size_t>(found - groups_.begin());
+}
+
+}  // namespace plimsoll

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// When a container began that is older than the agent. The kernel keeps no time of birth of a cgroup, so it
+// is that of its oldest process.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "containers/cgroup_tree.h"
+
+namespace plimsoll {
+
+/// CLOCK_BOOTTIME in nanoseconds, to the hundredth of a second; nothing for a cgroup without processes. Reads
+/// /proc/PID/stat of each process of the cgroup and what is nested in it.
+std::optional<std::uint64_t> oldest_process_ns(const CgroupLayout& layout, const std::string& cgroup,
+                                               const std::string& proc_root = "/proc");
+
+}  // namespace plimsoll
