@@ -7,9 +7,14 @@
 #include <cerrno>
 
 namespace plimsoll {
+namespace {
 
-/// The kernel makes such a file's text anew at offset 0 and continues it beyond, so it is whole when read()
-/// says so, whatever the buffer's size.
+// The kernel hands out about a page of whole lines at a time; less than this is the end.
+constexpr std::size_t kSurelyLast = 3072;
+
+}  // namespace
+
+/// The kernel makes such a file's text anew at offset 0 and continues it beyond.
 std::optional<std::string_view> FileReader::read(int fd) {
     std::size_t size = 0;
     for (;;) {
@@ -21,10 +26,12 @@ std::optional<std::string_view> FileReader::read(int fd) {
             return std::nullopt;
         }
         size += static_cast<std::size_t>(got);
-        if (got == 0 || size < buffer_.size()) {
+        if (static_cast<std::size_t>(got) < kSurelyLast && size < buffer_.size()) {
             return std::string_view(buffer_).substr(0, size);
         }
-        buffer_.resize(buffer_.size() * 2);
+        if (size == buffer_.size()) {
+            buffer_.resize(buffer_.size() * 2);
+        }
     }
 }
 
