@@ -21,7 +21,9 @@ for group in "$@"; do
 done
 
 missing=()
-for package in "${wanted[@]}"; do
+for entry in "${wanted[@]}"; do
+    package=${entry%%/*} # "npm/npm": the command may come from elsewhere
+    if [ "$package" != "$entry" ] && command -v "${entry#*/}" >/dev/null; then continue; fi
     state=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true)
     [ "$state" = installed ] || missing+=("$package")
 done

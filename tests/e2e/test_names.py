@@ -7,7 +7,7 @@ import time
 import unittest
 import unittest.mock
 
-from testbed import (Agent, Born, Cgroup, ContainerdRuntime, DockerRuntime, LxcRuntime, NspawnRuntime, PodmanRuntime,
+from testbed import (Agent, Born, Cgroup, ContainerdRuntime, DockerRuntime, LxcRuntime, NspawnRuntime, Pod, PodmanRuntime,
                      Rootfs, RuncRuntime, command, run, workdir)
 
 PREFIX = "/plimsoll-names"
@@ -206,37 +206,21 @@ class Docker(Case):
 class Kubernetes(Case):
     """The cgroups and bundles as containerd's CRI plugin makes them, around real processes in runc containers."""
 
-    UID = "1d9a6f4e-5b1c-4c2f-9e53-0a3f1f0c7d11"
-
-    def bundle(self, root, container_id, kind):
-        directory = "%s/io.containerd.runtime.v2.task/k8s.io/%s" % (root, container_id)
-        os.makedirs(directory)
-        annotations = {"container-type": kind, "sandbox-name": "shop-7f9", "sandbox-namespace": "prod",
-                       "sandbox-uid": self.UID}
-        if kind == "container":
-            annotations.update({"container-name": "front", "image-name": "registry.example/front:3"})
-        with open(directory + "/config.json", "w", encoding="utf-8") as file:
-            json.dump({"annotations": {"io.kubernetes.cri." + key: value for key, value in annotations.items()}}, file)
-
     def test_a_pods_container_is_one_and_its_sandbox_is_none(self):
-        root = workdir()
-        pause, front = "a1" * 32, "b2" * 32
-        slice_name = "kubepods-burstable-pod%s.slice" % self.UID.replace("-", "_")
-        pod = "/kubepods.slice/kubepods-burstable.slice/" + slice_name
-        self.bundle(root, pause, "sandbox")
-        self.bundle(root, front, "container")
-        paths = {one: "%s/cri-containerd-%s.scope" % (pod, one) for one in (pause, front)}
-        with Cgroup(pod), RuncRuntime() as runtime, Agent({"containers": {"roots": {"containerd": [root]}}}) as agent:
-            for one, path in paths.items():
-                runtime.run(one[:8], ["sleep", "1000"], cgroup=path)
+        pod = Pod()
+        pause, front = pod.sandbox(), pod.container("front", "registry.example/front:3")
+        with Cgroup(pod.cgroup), RuncRuntime() as runtime, Agent(runtimes=[pod]) as agent:
+            for name, path in (("pause", pause), ("front", front)):
+                runtime.run(name, ["sleep", "1000"], cgroup=path)
             page = shown(agent.metrics())
-            self.assertNotIn(paths[pause], page)
-            self.assertNotIn(pod, page)
-            series, info = page[paths[front]]
-            self.assertEqual(series, {"id": paths[front], "name": "front", "image": "registry.example/front:3",
+            self.assertNotIn(pause, page)
+            self.assertNotIn(pod.cgroup, page)
+            series, info = page[front]
+            self.assertEqual(series, {"id": front, "name": "front", "image": "registry.example/front:3",
                                       "container": "front", "pod": "shop-7f9", "namespace": "prod"})
-            self.assertEqual((info["runtime"], info["container_id"], info["pod_uid"]), ("containerd", front, self.UID))
-            self.check_agreement(agent, [paths[front]])
+            self.assertEqual((info["runtime"], info["container_id"], info["pod_uid"]),
+                             ("containerd", "b2" * 32, pod.uid))
+            self.check_agreement(agent, [front])
 
 
 class HostilePaths(Case):

@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Our dashboard, and the queries of dashboards and alerts made for cAdvisor, against a real Prometheus under load."""
+
+import json
+import os
+import re
+import shutil
+import time
+import unittest
+
+from testbed import Agent, Cgroup, DockerRuntime, Pod, Prometheus, RuncRuntime, burner_argv, defer, run, workdir
+
+ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
+DASHBOARD = ROOT + "/deploy/grafana/plimsoll-overview.json"
+RULES = ROOT + "/deploy/prometheus/cadvisor-rules.yml"
+SCRAPES = 14
+RATE = "10s"
+PACKAGES = ("typescript@5.9.3", "@grafana/schema@13.2.3")
+LIMIT = 64 << 20
+
+# In JSON stand the values of TypeScript's enums, not their members.
+TYPE_CHECK = """
+import type { Dashboard } from '@grafana/schema';
+type Json<T> = T extends string ? `${T}` : T extends (infer Item)[] ? Json<Item>[]
+    : T extends object ? { [Key in keyof T]: Json<T[Key]> } : T;
+export const dashboard: Json<Dashboard> = %s;
+"""
+
+# What the popular dashboards and alert rules ask, metric by metric, with the labels they select on: the Kubernetes mixin,
+# dotdc's pod view, dockprom, Grafana 193 and awesome-prometheus-alerts. $node and the like are filled in.
+DISKS = r'device=~"(/dev.+)|mmcblk.p.+|nvme.+|rbd.+|sd.+|vd.+|xvd.+|dm-.+|dasd.+"'
+ON_DOCKER = (
+    'sum(rate(container_cpu_user_seconds_total{image!=""}[R])) / scalar(sum(machine_cpu_cores)) * 100',
+    'sum by (name) (rate(container_cpu_usage_seconds_total{image!="",container_label_org_label_schema_group=""}[R]))',
+    'sum by (name) (rate(container_cpu_user_seconds_total{image!="",name=~".+"}[R])) * 100',
+    'sum by (name) (container_memory_usage_bytes{image!=""})',
+    'sum by (name) (container_memory_cache{image!="",name=~".+"})',
+    'scalar(count(container_memory_usage_bytes{image!=""}) > 0)',
+    'sum(container_fs_usage_bytes)',
+    'sum by (name) (rate(container_network_receive_bytes_total{image!="",interface=~".+"}[R]))',
+    'sum by (name) (rate(container_network_transmit_bytes_total{image!=""}[R]))',
+    'count(container_last_seen{image!=""})',
+    'time() - container_last_seen{name=~".+"} < 60',
+    'machine_cpu_cores',
+    'sum by (instance, name) (rate(container_cpu_usage_seconds_total{name!=""}[R])) * 100',
+    'sum by (instance, name) (container_memory_working_set_bytes{name!=""}) / '
+    'sum by (instance, name) (container_spec_memory_limit_bytes > 0) * 100',
+    '(1 - (sum by (instance) (container_fs_inodes_free{name!=""}) / sum by (instance) (container_fs_inodes_total))) * 100',
+    'sum by (instance, name) (rate(container_cpu_usage_seconds_total{name!=""}[R])) / '
+    'sum by (instance, name) (container_spec_cpu_quota{name!=""} / container_spec_cpu_period{name!=""})',
+    'rate(container_cpu_cfs_throttled_periods_total{container!="x",name!=""}[R]) / '
+    'rate(container_cpu_cfs_periods_total{name!=""}[R])',
+    'container_oom_events_total{name!=""}',
+)
+ON_KUBERNETES = (
+    'sum by (cluster, namespace, pod, container) (rate(container_cpu_usage_seconds_total{job="cadvisor",image!=""}[R]))',
+    'sum(increase(container_cpu_cfs_throttled_periods_total{job="cadvisor",container!="",namespace="prod",pod="shop-7f9"}'
+    '[R])) by (container) / sum(increase(container_cpu_cfs_periods_total{job="cadvisor",container!="",namespace="prod"}'
+    '[R])) by (container)',
+    'sum(rate(container_cpu_cfs_throttled_seconds_total{namespace="prod",pod="shop-7f9",image!="",container!=""}[R])) '
+    'by (container)',
+    'sum(container_memory_working_set_bytes{job="cadvisor",namespace="prod",container!="",image!=""}) by (container)',
+    'sum(container_memory_rss{job="cadvisor",namespace="prod",container!=""}) by (container)',
+    'sum(container_memory_cache{job="cadvisor",namespace="prod",container!=""}) by (container)',
+    'sum(container_memory_swap{job="cadvisor",namespace="prod",container!=""}) by (container)',
+    'sum by (pod) (rate(container_fs_reads_total{job="cadvisor",container!="",%s,namespace="prod"}[R]))' % DISKS,
+    'sum by (pod) (rate(container_fs_writes_total{job="cadvisor",container!="",%s,namespace="prod"}[R]))' % DISKS,
+    'sum by (pod) (rate(container_fs_reads_bytes_total{job="cadvisor",container!="",%s,namespace="prod"}[R]))' % DISKS,
+    'sum by (pod) (rate(container_fs_writes_bytes_total{job="cadvisor",container!="",%s,namespace="prod"}[R]))' % DISKS,
+    'sum(rate(container_network_receive_bytes_total{job="cadvisor",namespace="prod",pod=~"shop-7f9"}[R])) by (pod)',
+    'sum(rate(container_network_transmit_bytes_total{job="cadvisor",namespace="prod",pod=~"shop-7f9"}[R])) by (pod)',
+    'sum(rate(container_network_receive_packets_total{job="cadvisor",namespace="prod"}[R])) by (pod)',
+    'sum(rate(container_network_transmit_packets_total{job="cadvisor",namespace="prod"}[R])) by (pod)',
+    'sum(rate(container_network_receive_packets_dropped_total{job="cadvisor",namespace="prod"}[R])) by (pod)',
+    'sum(rate(container_network_transmit_packets_dropped_total{job="cadvisor",namespace="prod"}[R])) by (pod)',
+    'sum(rate(container_network_receive_errors_total{namespace="prod",pod="shop-7f9"}[R])) by (pod)',
+    'sum(rate(container_network_transmit_errors_total{namespace="prod",pod="shop-7f9"}[R])) by (pod)',
+    'sum(increase(container_oom_events_total{namespace="prod",container!=""}[R])) by (container)',
+)
+
+# Burns more than its quota, keeps two threads on one CPU, and writes to and reads from the disk all the time.
+LOAD = ("while :; do dd if=/dev/zero of=/data/file bs=64k count=16 oflag=direct; dd if=/data/file of=/dev/null bs=64k "
+        "iflag=direct; true | cat; done 2>/dev/null & exec " + " ".join(burner_argv(1000, 2)))
+
+
+def panels(dashboard):
+    for panel in dashboard["panels"]:
+        yield panel
+        yield from panel.get("panels", [])
+
+
+class Form(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        with open(DASHBOARD, encoding="utf-8") as file:
+            cls.text = file.read()
+        cls.dashboard = json.loads(cls.text)
+
+    def check(self, text):
+        """What TypeScript says of a dashboard's JSON; empty when it is one."""
+        with open(self.dir + "/dashboard.ts", "w", encoding="utf-8") as file:
+            file.write(TYPE_CHECK % text)
+        done = run(["node", self.dir + "/node_modules/typescript/bin/tsc", "--noEmit", "--strict", "--skipLibCheck",
+                    "--moduleResolution", "bundler", "--module", "esnext", "--target", "es2022", "dashboard.ts"],
+                   check=False, timeout=120, cwd=self.dir)
+        return done.stdout
+
+    def test_it_fits_grafanas_published_types(self):
+        self.dir = workdir()
+        run(["npm", "install", "--silent", "--no-audit", "--no-fund", *PACKAGES], timeout=180, cwd=self.dir)
+        self.assertEqual(self.check(self.text), "")
+        for wrong in (self.text.replace('"schemaVersion": ', '"schemaVersion": "x" + ', 1),
+                      self.text.replace('"palette-classic"', '"palette-plain"', 1),
+                      self.text.replace('"gridPos"', '"position"', 1)):
+            self.assertIn("error TS", self.check(wrong))
+
+    def test_panels_neither_overlap_nor_share_an_id_and_each_has_a_title(self):
+        taken, numbers = {}, set()
+        for panel in panels(self.dashboard):
+            self.assertTrue(panel["title"])
+            self.assertNotIn(panel["id"], numbers)
+            numbers.add(panel["id"])
+            place = panel["gridPos"]
+            self.assertLessEqual(place["x"] + place["w"], 24)
+            for x in range(place["x"], place["x"] + place["w"]):
+                for y in range(place["y"], place["y"] + place["h"]):
+                    self.assertNotIn((x, y), taken, "%s over %s" % (panel["title"], taken.get((x, y))))
+                    taken[x, y] = panel["title"]
+
+    def test_it_names_no_data_source_of_its_own(self):
+        for panel in panels(self.dashboard):
+            for source in (panel, *panel.get("targets", [])):
+                if "datasource" in source:
+                    self.assertEqual(source["datasource"]["uid"], "${datasource}")
+
+
+class Documented(unittest.TestCase):
+    def test_the_configuration_to_paste_is_the_one_in_deploy_and_promtool_likes_it(self):
+        with open(ROOT + "/docs/prometheus-and-grafana.md", encoding="utf-8") as page:
+            block = re.search(r"^```yaml\n(.*?)^```", page.read(), re.M | re.S).group(1)
+        with open(ROOT + "/deploy/prometheus/prometheus.yml", encoding="utf-8") as file:
+            self.assertTrue(file.read().endswith("\n" + block))
+        folder = workdir()
+        with open(folder + "/prometheus.yml", "w", encoding="utf-8") as file:
+            file.write(block)
+        shutil.copy(RULES, folder)
+        run(["promtool", "check", "config", folder + "/prometheus.yml"])
+
+
+class Queries(unittest.TestCase):
+    """Docker's and a pod's containers under load, with networks of their own."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.pod = Pod()
+        docker = DockerRuntime()
+        cls.addClassCleanup(docker.close)
+        runc = RuncRuntime()
+        cls.addClassCleanup(runc.close)
+        cls.enterClassContext(Cgroup(cls.pod.cgroup))
+        cls.agent = Agent(runtimes=[docker, cls.pod])
+        cls.addClassCleanup(cls.agent.stop)
+        data = [(workdir(), "/data") for _ in range(2)]
+        cls.web = docker.run("web", ["sh", "-c", LOAD], mounts=data[:1], cpus=0.3, memory=LIMIT)
+        front = runc.run("front", ["sh", "-c", LOAD], mounts=data[1:], cpus=0.2, memory=LIMIT,
+                         cgroup=cls.pod.container("front", "front:1"))
+        cls.connect(cls.web, 1)
+        cls.connect(front, 2)
+        cls.prometheus = Prometheus([cls.agent], rules=[RULES], job="cadvisor")
+        cls.addClassCleanup(cls.prometheus.stop)
+        cls.prometheus.wait_scrapes(SCRAPES)
+
+    @classmethod
+    def connect(cls, container, number):
+        """An interface in the container's network namespace, its peer in one of the test's, and traffic between them."""
+        name = "plimsoll-q%d" % number
+        run(["ip", "netns", "add", name])
+        defer(lambda: run(["ip", "netns", "del", name], check=False))
+        inside = ["nsenter", "-t", container.pid, "-n"]
+        run([*inside, "ip", "link", "add", "eth0", "type", "veth", "peer", "name", "peer0", "netns", name])
+        for where, device, address in ((inside, "eth0", "10.99.%d.2/24"),
+                                       (["ip", "netns", "exec", name], "peer0", "10.99.%d.1/24")):
+            run([*where, "ip", "address", "add", address % number, "dev", device])
+            run([*where, "ip", "link", "set", device, "up"])
+        container.cgroup.spawn([*map(str, inside), "ping", "-q", "-i", "0.2", "10.99.%d.1" % number])
+
+    def ask(self, expression):
+        """Whether it returns data, and none that is no number."""
+        result = self.prometheus.query(expression.replace("[R]", "[%s]" % RATE))
+        values = [one["value"][1] for one in result] if isinstance(result, list) and result and isinstance(
+            result[0], dict) else result
+        return values and not any(str(value) in ("NaN", "+Inf", "-Inf") for value in values)
+
+    def refused(self, expressions):
+        return [expression for expression in expressions if not self.ask(expression)]
+
+    def test_every_query_of_the_dashboard_returns_data(self):
+        with open(DASHBOARD, encoding="utf-8") as file:
+            dashboard = json.load(file)
+        values = {"$__rate_interval": RATE, "$__range": "30s", "$instance": ".+", "$job": ".+",
+                  "$id": self.web.cgroup_path}
+        expressions = set()
+        for panel in panels(dashboard):
+            for target in panel.get("targets", []):
+                expression = target["expr"]
+                for variable, value in values.items():
+                    expression = expression.replace(variable, value)
+                self.assertNotIn("$", expression)
+                expressions.add(expression)
+        self.assertGreater(len(expressions), 40)
+        self.assertEqual(self.refused(sorted(expressions)), [])
+
+    def test_the_variables_find_hosts_and_containers(self):
+        with open(DASHBOARD, encoding="utf-8") as file:
+            variables = {one["name"]: one for one in json.load(file)["templating"]["list"]}
+        query = re.fullmatch(r"query_result\((.*)\)", variables["id"]["query"]["query"]).group(1)
+        text = query.replace("$instance", ".+").replace("$job", ".+")
+        found = {}
+        pattern = variables["id"]["regex"].strip("/g").replace("(?<", "(?P<")
+        for one in self.prometheus.query(text):
+            labels = ",".join('%s="%s"' % pair for pair in sorted(one["metric"].items()) if pair[0] != "__name__")
+            parts = [match.groupdict() for match in re.finditer(pattern, "container_info{%s} 1" % labels)]
+            merged = {key: value for part in parts for key, value in part.items() if value}
+            found[merged["value"]] = merged.get("text")
+        self.assertEqual(found[self.web.cgroup_path], "web")
+
+    def test_the_queries_of_dashboards_for_docker_return_data(self):
+        self.assertEqual(self.refused(ON_DOCKER), [])
+
+    def test_the_queries_of_dashboards_for_kubernetes_return_data(self):
+        self.assertEqual(self.refused(ON_KUBERNETES), [])
+
+    def test_the_recording_rules_record(self):
+        run(["promtool", "check", "rules", RULES])
+        with open(RULES, encoding="utf-8") as file:
+            names = re.findall(r"record: (\S+)", file.read())
+        self.assertEqual(len(names), 6)
+        labels = '{namespace="prod",pod="shop-7f9",container="front",node="127.0.0.1:%d"}' % self.agent.port
+        end = time.monotonic() + 15
+        missing = names
+        while missing and time.monotonic() < end:
+            missing = self.refused(name + labels for name in names)
+            time.sleep(0.5 if missing else 0)
+        self.assertEqual(missing, [])
+
+
+if __name__ == "__main__":
+    unittest.main()
