@@ -11,6 +11,7 @@
 #include "core/clock.h"
 #include "exposition/labels.h"
 #include "kernel/programs.h"
+#include "watchdog.h"
 
 namespace plimsoll {
 
@@ -198,7 +199,8 @@ Result<void> Daemon::schedule() {
     return in_order([this] { return loop_->watch(exchange_->fd(), [this] { answer_scrape(); }); },
                     [this] { return loop_->watch(events_->fd(), [this] { drain_events(); }); },
                     [this] { return loop_->every(kTick, [this] { tick(); }); },
-                    [this] { return loop_->every(kResync, [this] { resync(); }); });
+                    [this] { return loop_->every(kResync, [this] { resync(); }); },
+                    [this] { return feed_watchdog(*loop_); });
 }
 
 Result<void> Daemon::run() {
