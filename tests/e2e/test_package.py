@@ -17,9 +17,8 @@ MODES = {"bin/plimsoll": 0o755, "lib/systemd/system/plimsoll.service": 0o644, "s
 
 def delivered():
     """Files for other programs, as far as the project has them: {path below the prefix}"""
-    return {"share/plimsoll/%s/%s" % (folder, name) for folder in ("grafana", "prometheus")
-            for _, _, names in os.walk("%s/deploy/%s" % (ROOT, folder)) for name in names
-            if name.endswith((".json", ".yml", ".yaml"))}
+    return {"share/plimsoll/%s/%s" % (folder, path) for folder in ("grafana", "prometheus")
+            for path in tree("%s/deploy/%s" % (ROOT, folder)) if path.endswith((".json", ".yml", ".yaml"))}
 
 
 def tree(root):
@@ -41,8 +40,9 @@ class Contents(unittest.TestCase):
         wanted[CONFIG[1:]] = 0o644
         found = {path: mode for path, mode in tree(self.root).items() if not path.startswith("DEBIAN/")}
         self.assertEqual(found, wanted)
-        owners = {line.split()[1] for line in run(["dpkg-deb", "-c", self.package]).stdout.splitlines()}
-        self.assertEqual(owners, {"root/root"})
+        listed = [line.split() for line in run(["dpkg-deb", "-c", self.package]).stdout.splitlines()]
+        self.assertEqual({line[1] for line in listed}, {"root/root"})
+        self.assertEqual({line[0] for line in listed if line[0].startswith("d")}, {"drwxr-xr-x"})
 
     def test_control_says_what_it_is(self):
         version = command("--version").stdout.split()[1]

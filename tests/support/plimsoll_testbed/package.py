@@ -16,9 +16,10 @@ PACKAGE_CACHE = os.path.join(os.path.dirname(SYSTEMD_CACHE), "package-root")
 
 @functools.cache
 def build_package():
-    """The path of the package; nothing is compiled."""
+    """The path of the package; nothing is compiled. The umask is one that must not matter."""
     folder = workdir()
-    run(["cpack", "-G", "DEB", "--config", BUILD + "/CPackConfig.cmake", "-B", folder], timeout=120)
+    run(["cpack", "-G", "DEB", "--config", BUILD + "/CPackConfig.cmake", "-B", folder], timeout=120,
+        umask=0o077)
     found = glob.glob(folder + "/*.deb")
     assert len(found) == 1, found
     return found[0]
