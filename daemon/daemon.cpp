@@ -117,6 +117,10 @@ Result<void> Daemon::start_kernel_side() {
     }
     if (config_.self_bpf_stats) {
         program_stats_ = enable_program_stats();
+        if (!program_stats_) {
+            spdlog::warn("self.bpf_stats: {}; the agent goes on without, CAP_SYS_ADMIN would allow it",
+                         strerrordesc_np(errno));
+        }
     }
     auto scope = Scope::load(options, *types_);
     if (!scope) {

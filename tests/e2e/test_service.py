@@ -80,6 +80,14 @@ class Running(Case):
             self.assertNotIn("0", thread["Uid"].split())
             self.assertEqual((thread["NoNewPrivs"], thread["Seccomp"]), ("1", "2"))
 
+    def test_what_needs_another_capability_says_so(self):
+        self.service.configure({"self": {"bpf_stats": True}})
+        self.service.restart()
+        self.assertNotIn("plimsoll_program_runs_total", self.service.metrics())
+        self.assertRegex(self.service.log(), "warning: self.bpf_stats: .*CAP_SYS_ADMIN")
+        self.start_over("CapabilityBoundingSet=CAP_SYS_ADMIN\nAmbientCapabilities=CAP_SYS_ADMIN")
+        self.assertTrue(self.service.metrics().samples("plimsoll_program_runs_total"))
+
     def test_containers_inside_and_beside_are_counted_apart(self):
         inside = self.service.container.cgroup_path + "/payload/system.slice/inside.service"
         self.service.configure({"containers": {"discover": [], "cgroups": [{"path": BESIDE + "/*"}, {"path": inside}]}})
