@@ -13,6 +13,7 @@
 #include "core/clock.h"
 #include "exposition/labels.h"
 #include "kernel/programs.h"
+#include "watchdog.h"
 
 namespace plimsoll {
 
@@ -118,6 +119,10 @@ Result<void> Daemon::start_kernel_side() {
     }
     if (config_.self_bpf_stats) {
         program_stats_ = enable_program_stats();
+        if (!program_stats_) {
+            spdlog::warn("self.bpf_stats: {}; the agent goes on without, CAP_SYS_ADMIN would allow it",
+                         strerrordesc_np(errno));
+        }
     }
     auto scope = Scope::load(options, *types_);
     if (!scope) {
@@ -208,7 +213,8 @@ Result<void> Daemon::schedule() {
                         return loop_->every(std::min<std::chrono::nanoseconds>(kTick, config_.smoothing.tick),
                                             [this] { tick(); });
                     },
-                    [this] { return loop_->every(kResync, [this] { resync(); }); });
+                    [this] { return loop_->every(kResync, [this] { resync(); }); },
+                    [this] { return feed_watchdog(*loop_); });
 }
 
 Result<void> Daemon::run() {
