@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon.h"
 
+#include <malloc.h>
 #include <spdlog/spdlog.h>
 #include <systemd/sd-daemon.h>
 
@@ -12,6 +13,7 @@
 #include "core/clock.h"
 #include "exposition/labels.h"
 #include "kernel/programs.h"
+#include "watchdog.h"
 
 namespace plimsoll {
 
@@ -30,13 +32,12 @@ constexpr std::uint32_t kProvisionalSlots = 256;
 // Threads that sleep while they are moved, or while their cgroup turns out to be no container, are visited at
 // most this often between scrapes.
 constexpr std::uint64_t kVisitPauseNs = 1'000'000'000;
-// A runtime may write its files after it has made the cgroup; nameless containers are asked for again every
-// so many ticks, this long.
+// A runtime may write its files after it has made the cgroup: nameless containers are asked for at each
+// round, this long. All others, too, in turn, so that a rename shows within ten seconds; what has not changed
+// is not read.
+constexpr std::uint64_t kRoundNs = 490'000'000;
 constexpr std::uint64_t kNamePatienceNs = 30'000'000'000;
-constexpr std::uint64_t kNamelessTicks = 5;
-constexpr std::uint64_t kHousekeepingNs = 90'000'000;
-// Every container's files are read again after so many ticks: a rename shows within ten seconds.
-constexpr std::uint64_t kRefreshTurns = 100;
+constexpr std::uint64_t kRefreshTurns = 20;
 
 }  // namespace
 
@@ -118,6 +119,10 @@ Result<void> Daemon::start_kernel_side() {
     }
     if (config_.self_bpf_stats) {
         program_stats_ = enable_program_stats();
+        if (!program_stats_) {
+            spdlog::warn("self.bpf_stats: {}; the agent goes on without, CAP_SYS_ADMIN would allow it",
+                         strerrordesc_np(errno));
+        }
     }
     auto scope = Scope::load(options, *types_);
     if (!scope) {
@@ -198,6 +203,8 @@ Result<void> Daemon::start_watching() {
 }
 
 Result<void> Daemon::schedule() {
+    types_.reset();  // the kernel's types take several megabytes, and only the start needs them
+    malloc_trim(0);
     self_.set("plimsoll_build_info", 1, {{"version", PLIMSOLL_VERSION}, {"compiler", __VERSION__}});
     take_snapshot();
     return in_order([this] { return loop_->watch(exchange_->fd(), [this] { answer_scrape(); }); },
@@ -206,7 +213,8 @@ Result<void> Daemon::schedule() {
                         return loop_->every(std::min<std::chrono::nanoseconds>(kTick, config_.smoothing.tick),
                                             [this] { tick(); });
                     },
-                    [this] { return loop_->every(kResync, [this] { resync(); }); });
+                    [this] { return loop_->every(kResync, [this] { resync(); }); },
+                    [this] { return feed_watchdog(*loop_); });
 }
 
 Result<void> Daemon::run() {
@@ -256,10 +264,9 @@ void Daemon::tick() {
         visit_tasks();
     }
     smooth(now);
-    if (now - housekept_ns_ >= kHousekeepingNs) {
-        housekept_ns_ = now;
-        ticks_++;
-        refresh_names();
+    if (now - refreshed_ns_ >= kRoundNs) {
+        refreshed_ns_ = now;
+        refresh_names(now);
     }
 }
 
@@ -289,12 +296,12 @@ void Daemon::resync() {
 }
 
 /// Each container in its turn, so that many of them never hold the loop up; and those that have no name yet.
-void Daemon::refresh_names() {
-    const std::uint64_t now = boot_time_ns();
+void Daemon::refresh_names(std::uint64_t now_ns) {
+    rounds_++;
     registry_->refresh([&](const Watched& watched, Container& container) {
-        const bool turn = watched.handle % kRefreshTurns == ticks_ % kRefreshTurns;
-        const bool nameless = container.name.empty() && now - watched.since_ns < kNamePatienceNs;
-        return (turn || (nameless && ticks_ % kNamelessTicks == 0)) && selector_.refresh(container);
+        const bool turn = watched.handle % kRefreshTurns == rounds_ % kRefreshTurns;
+        const bool nameless = container.name.empty() && now_ns - watched.since_ns < kNamePatienceNs;
+        return (turn || nameless) && selector_.refresh(container);
     });
 }
 

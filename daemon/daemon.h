@@ -53,7 +53,7 @@ class Daemon {
     const std::vector<SampledContainer>& sampled();
     void resync();
     void visit_tasks();
-    void refresh_names();
+    void refresh_names(std::uint64_t now_ns);
 
     void answer_scrape();
     std::shared_ptr<const Snapshot> take_snapshot();
@@ -84,12 +84,12 @@ class Daemon {
     std::vector<const Watched*> shown_;
     std::vector<SampledContainer> sampled_;
     std::uint64_t sampled_revision_ = UINT64_MAX;
-    std::uint64_t smoothed_ns_ = 0, housekept_ns_ = 0;
+    std::uint64_t smoothed_ns_ = 0, refreshed_ns_ = 0;
     std::unique_ptr<EventChannel> events_;
     EventCounts event_counts_;
     bool moved_ = false;
     std::uint64_t last_visit_ns_ = 0;
-    std::uint64_t ticks_ = 0;
+    std::uint64_t rounds_ = 0;
     std::unique_ptr<WebServer> web_;
 };
 

@@ -102,7 +102,7 @@ python_suite() { # NAME LIMIT FILE…
 }
 
 mkdir -p "$logs"
-run packages 1200 deploy/install-deps.sh build demo tests || { echo "0 passed, 1 failed"; exit 1; }
+run packages 1200 deploy/install-deps.sh build package demo tests || { echo "0 passed, 1 failed"; exit 1; }
 if ! build release all; then
     printf '\n%d passed, %d failed\n' "$passed" "$failed"
     exit 1

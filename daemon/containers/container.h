@@ -2,9 +2,11 @@
 // Who a container is, as read from its cgroup path and its runtime's files. Pure data.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace plimsoll {
 
@@ -24,6 +26,8 @@ struct Container {
     std::string pod_namespace;
     std::string pod_uid;
     std::map<std::string, std::string> labels;  ///< all runtime labels (rules match on them)
+    std::vector<std::string> sources;           ///< files that were asked, whether they knew it or not
+    std::uint64_t sources_version = 0;          ///< changes when one of them does
     std::string rule;  ///< the rule that selected it, in words: "discover docker", "include[0]", "cgroups[1]"
 };
 

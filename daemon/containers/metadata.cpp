@@ -8,6 +8,18 @@
 #include "containers/metadata_sources.h"
 
 namespace plimsoll {
+namespace {}  // namespace
+
+void note_source(const std::string& path, Container& container) {
+    container.sources.push_back(path);
+    container.sources_version = version_of(std::span(&path, 1), container.sources_version);
+}
+
+std::optional<nlohmann::json> read_source(const std::string& path, Container& container) {
+    note_source(path, container);
+    return read_json_file(path);
+}
+
 namespace {
 
 /// The first source that knows the container decides which runtime it has.

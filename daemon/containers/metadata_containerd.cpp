@@ -60,7 +60,7 @@ Finding read_containerd(const RootList& roots, bool confirm, Container& containe
         const std::string tasks = root + "/io.containerd.runtime.v2.task";
         for (const auto& ctr_namespace : namespaces_in(tasks)) {
             const auto bundle =
-                read_json_file(tasks + "/" + ctr_namespace + "/" + container.id + "/config.json");
+                read_source(tasks + "/" + ctr_namespace + "/" + container.id + "/config.json", container);
             if (!bundle || !bundle->is_object()) {
                 continue;
             }

@@ -6,7 +6,7 @@ namespace plimsoll {
 
 Finding read_docker(const RootList& roots, Container& container) {
     for (const auto& root : roots) {
-        const auto file = read_json_file(root + "/containers/" + container.id + "/config.v2.json");
+        const auto file = read_source(root + "/containers/" + container.id + "/config.v2.json", container);
         if (!file || !file->is_object()) {
             continue;
         }

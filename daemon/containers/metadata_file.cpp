@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <array>
+
 #include "loop/unique_fd.h"
 
 namespace plimsoll {
@@ -59,6 +61,22 @@ std::optional<std::string> read_bounded_file(const std::string& path) {
         text.append(buffer, static_cast<std::size_t>(got));
     }
     return text;
+}
+
+std::uint64_t version_of(std::span<const std::string> paths, std::uint64_t before) {
+    std::uint64_t version = before;
+    for (const auto& path : paths) {
+        struct stat info{};
+        const bool there = stat(path.c_str(), &info) == 0;
+        for (const auto part :
+             there ? std::array<std::uint64_t, 4>{info.st_ino, static_cast<std::uint64_t>(info.st_size),
+                                                  static_cast<std::uint64_t>(info.st_mtim.tv_sec),
+                                                  static_cast<std::uint64_t>(info.st_mtim.tv_nsec)}
+                   : std::array<std::uint64_t, 4>{}) {
+            version = (version ^ part) * 0x100000001b3;  // FNV-1a's prime
+        }
+    }
+    return version;
 }
 
 std::optional<nlohmann::json> parse_bounded_json(std::string_view text) {

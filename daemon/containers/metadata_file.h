@@ -6,6 +6,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -14,6 +15,10 @@ namespace plimsoll {
 /// The whole content of a regular file of at most 4 MiB. Devices and FIFOs are never opened, links are
 /// followed.
 std::optional<std::string> read_bounded_file(const std::string& path);
+
+/// A number that changes when one of the files does, appears or vanishes: from what stat() tells, nothing is
+/// read. `before`: the version of what comes before them in a longer list.
+std::uint64_t version_of(std::span<const std::string> paths, std::uint64_t before = 0);
 
 /// Well-formed JSON nested at most 64 deep.
 std::optional<nlohmann::json> parse_bounded_json(std::string_view text);

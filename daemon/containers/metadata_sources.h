@@ -4,6 +4,8 @@
 #pragma once
 
 #include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +16,11 @@
 namespace plimsoll {
 
 using RootList = std::vector<std::string>;
+
+/// The file's content, and in `container` that it was asked: what it was before it was read, so that a change
+/// meanwhile shows later.
+std::optional<nlohmann::json> read_source(const std::string& path, Container& container);
+void note_source(const std::string& path, Container& container);
 
 /// Docker: ROOT/containers/<id>/config.v2.json.
 Finding read_docker(const RootList& roots, Container& container);

@@ -113,11 +113,13 @@ Finding read_storage(const RootList& roots, StorageIndex& index, Container& cont
         for (const auto driver : kDrivers) {
             const std::string directory = root + "/" + std::string(driver) + "-containers/";
             if (finding == Finding::nothing) {
-                const auto bundle = read_json_file(directory + container.id + "/userdata/config.json");
+                const auto bundle =
+                    read_source(directory + container.id + "/userdata/config.json", container);
                 finding = bundle && bundle->is_object() ? apply(*bundle, container) : finding;
             }
             for (const auto list : kLists) {
-                const auto* entry = index.find(directory + std::string(list), container.id);
+                note_source(directory + std::string(list), container);
+                const auto* entry = index.find(container.sources.back(), container.id);
                 if (entry != nullptr && finding != Finding::helper) {
                     finding = apply(*entry, container);
                 }

@@ -238,6 +238,9 @@ void Registry::recycle(const Draining& drained) {
 
 /// Ends the linger of containers; at most as many linger as may live, the oldest go first.
 void Registry::expire(std::uint64_t now_ns) {
+    if (watched_.size() == live_) {
+        return;
+    }
     std::vector<std::pair<std::uint64_t, Handle>> ended;
     for (const auto& [handle, watched] : watched_) {
         if (watched.ended_ns) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "containers/metadata_file.h"
 #include "containers/path_grammar.h"
 
 namespace plimsoll {
@@ -144,6 +145,9 @@ std::optional<std::string> Selector::discovering_rule(const Container& container
 }
 
 bool Selector::refresh(Container& container) const {
+    if (version_of(container.sources) == container.sources_version) {
+        return false;
+    }
     Finding finding = Finding::nothing;
     const auto now =
         container.runtime == Runtime::cgroup ? std::nullopt : discover(container.cgroup, finding);
@@ -157,6 +161,8 @@ bool Selector::refresh(Container& container) const {
                         c.labels);
     };
     if (identity(changed) == identity(container)) {
+        container.sources = std::move(changed.sources);
+        container.sources_version = changed.sources_version;
         return false;
     }
     container = std::move(changed);

@@ -82,8 +82,9 @@ std::string missing_capabilities() {
         unsigned number;
         const char* name;
     };
-    // BPF: programs and maps; PERFMON: tracing programs; SYS_PTRACE and DAC_READ_SEARCH: others' /proc and
-    // files.
+    // BPF: programs and maps; PERFMON: tracing programs; DAC_READ_SEARCH: cgroups by id (open_by_handle_at,
+    // for which DAC_OVERRIDE is not enough) and the runtimes' files. Without SYS_PTRACE, which the unit also
+    // has, the agent starts: only what is read from others' /proc/PID is missing.
     constexpr std::array kNeeded{Needed{CAP_BPF, "CAP_BPF"}, Needed{CAP_PERFMON, "CAP_PERFMON"},
                                  Needed{CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH"}};
     __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
@@ -96,8 +97,7 @@ std::string missing_capabilities() {
     };
     std::string missing;
     for (const auto& needed : kNeeded) {
-        const bool covered =
-            needed.number == CAP_DAC_READ_SEARCH ? has(CAP_DAC_OVERRIDE) : has(CAP_SYS_ADMIN);
+        const bool covered = needed.number != CAP_DAC_READ_SEARCH && has(CAP_SYS_ADMIN);
         if (!has(needed.number) && !covered) {
             missing += (missing.empty() ? "" : " ") + std::string(needed.name);
         }

@@ -10,20 +10,13 @@ from .kubernetes import Pod
 from .ledger import Measurement, ids, kernel_failures, measure, thread_seconds
 from .metrics import Families, ParseError, Sample, parse
 from .mover import Mover
+from .package import build_package, control_field, package_root
 from .prometheus import Prometheus, promtool_check
 from .reading import Reading, cpu_seconds, outside, residual
 from .remote_shell import RemoteShell
 from .rootfs import Rootfs, systemd_root
 from .runtimes import (RUNTIMES, Container, ContainerdRuntime, DockerRuntime, LxcRuntime, NspawnRuntime,
                        PodmanRuntime, RuncRuntime)
+from .service import Service
 from .shell import CommandError, run, wait_until
 from .workloads import Truth, Waiter, burner_argv, forker_argv
-
-__all__ = [
-    "Agent", "BINARY", "Born", "Cgroup", "CommandError", "Container", "ContainerdRuntime", "DockerRuntime",
-    "Families", "Life", "LxcRuntime", "Measurement", "Mover", "NspawnRuntime", "ParseError", "Pod", "PodmanRuntime",
-    "Prometheus", "RUNTIMES", "Reading", "RemoteShell", "Rootfs", "RuncRuntime", "Sample", "Truth", "Waiter",
-    "burner_argv", "cgroup_path", "command", "cpu_seconds", "defer", "entries", "forker_argv", "free_port",
-    "held_by", "hierarchies", "ids", "kernel_failures", "measure", "now", "outside", "parse", "promtool_check",
-    "residual", "run", "still_there", "systemd_root", "thread_seconds", "wait_until", "watching", "workdir",
-]

@@ -9,6 +9,7 @@ import urllib.request
 
 from .agent import free_port
 from .cleanup import workdir
+from .metrics import parse
 from .shell import Daemon, run
 
 
@@ -54,6 +55,22 @@ class Prometheus:
                 return
             time.sleep(0.3)
         raise TimeoutError("%d scrapes: %s" % (count, [t["lastError"] for t in self.targets()]))
+
+    def scrapes(self, window):
+        """([times], [times of those that failed]) of the only target."""
+        (series,) = self.query("up" + window)
+        return ([float(at) for at, _ in series["values"]],
+                [float(at) for at, value in series["values"] if value != "1"])
+
+    def refused(self):
+        """{metric: count} of samples that it did not take, by its own account."""
+        with urllib.request.urlopen("http://127.0.0.1:%d/metrics" % self.port, timeout=20) as response:
+            families = parse(response.read().decode())
+        found = {name: family.samples[0].value for name, family in families.items()
+                 if name.startswith(("prometheus_target_scrapes_sample_", "prometheus_target_scrapes_exceeded_"))}
+        for kind in ("duplicate_timestamp", "out_of_order", "out_of_bounds"):
+            assert "prometheus_target_scrapes_sample_%s_total" % kind in found
+        return {name: value for name, value in found.items() if value}
 
     def log(self):
         return self.daemon.log()

@@ -34,16 +34,30 @@ class Rootfs:
                 shutil.copy(workloads.binary(name), "%s/bin/%s" % (self.path, name))
 
 
-def systemd_root():
-    """A minimal Debian whose init is systemd: built once (half a minute), then taken from a cache."""
-    if not os.path.exists(SYSTEMD_CACHE + "/usr/lib/systemd/systemd"):
-        os.makedirs(os.path.dirname(SYSTEMD_CACHE), exist_ok=True)
-        building = SYSTEMD_CACHE + ".building-%d" % os.getpid()
+def systemd_root(packages=(), path=SYSTEMD_CACHE):
+    """A minimal Debian whose init is systemd: built once (half a minute), then taken from a cache.
+
+    packages: what it has besides; another list makes it anew.
+    """
+    wanted = ",".join(["systemd", "systemd-sysv", "dbus", *sorted(packages)])
+    if not os.path.exists(path + "/usr/lib/systemd/systemd") or (packages and _read(path + ".packages") != wanted):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        building = path + ".building-%d" % os.getpid()
         try:
-            run(["mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--include=systemd,systemd-sysv,dbus",
-                 "bookworm", building], timeout=900)
-            shutil.rmtree(SYSTEMD_CACHE, ignore_errors=True)
-            os.rename(building, SYSTEMD_CACHE)
+            run(["mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--include=" + wanted, "bookworm",
+                 building], timeout=900)
+            shutil.rmtree(path, ignore_errors=True)
+            os.rename(building, path)
+            with open(path + ".packages", "w", encoding="utf-8") as file:
+                file.write(wanted)
         finally:
             shutil.rmtree(building, ignore_errors=True)
-    return SYSTEMD_CACHE
+    return path
+
+
+def _read(path):
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None

@@ -15,6 +15,10 @@ from ..rootfs import systemd_root
 from ..shell import CommandError, end_process, run, wait_until
 from .base import Container, Runtime
 
+# A host for an agent: it may load BPF programs and sees the cgroups of the whole machine by their real paths.
+_LIKE_A_HOST = ["--capability=CAP_BPF,CAP_PERFMON", "--system-call-filter=bpf perf_event_open"]
+_WHOLE_TREE = {"SYSTEMD_NSPAWN_USE_CGNS": "0", "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
+
 _ENTER = 'for f in "$@"; do [ "$f" = -- ] && break; shift; echo $$ >"$f"; done; shift; exec "$@"'
 
 
@@ -22,9 +26,12 @@ class NspawnRuntime(Runtime):
     NAME = "nspawn"
     PARENTS = ("/machine.slice",)
 
-    def boot(self, name, **options):
-        """A container whose init is systemd; its services are cgroups below cgroup_path + /payload/system.slice."""
-        container = self.run(name, ["--boot"], rootfs=systemd_root(), **options)
+    def boot(self, name, root=None, **options):
+        """A container whose init is systemd; its services are cgroups below cgroup_path + /payload/system.slice.
+
+        root: another root than systemd_root(); it is not changed. like_host: an agent can run inside.
+        """
+        container = self.run(name, ["--boot"], rootfs=root or systemd_root(), **options)
         container.booted = True
         wait_until(lambda: container.exec(["systemctl", "is-system-running"], check=False).stdout.strip()
                    in ("running", "degraded"), 60, "boot of %s" % name, interval=0.1)
@@ -37,19 +44,21 @@ class NspawnRuntime(Runtime):
         return ["sh", "-c", _ENTER, "sh", *own, "--", "nsenter", "-t", str(container.pid), "-a",
                 "env", "PATH=/bin:/usr/bin:/usr/sbin", *argv]
 
-    def _start(self, name, argv, mounts, cpus, cpuset, memory, labels, rootfs=None):
+    def _start(self, name, argv, mounts, cpus, cpuset, memory, labels, rootfs=None, like_host=False):
         """Limits are set on the service's cgroup, as systemd would; labels: nspawn has none."""
         del labels
         service = Cgroup("/machine.slice/systemd-nspawn@%s.service" % name).create()
         service.limit(cpus, cpuset, memory)
         command = ["systemd-nspawn", "--quiet", "-M", name, "--register=no", "--keep-unit", "--private-network",
                    "-D", rootfs or self.rootfs.path, "--volatile=overlay" if rootfs else "--read-only"]
-        command += ["--bind=%s:%s" % mount for mount in mounts] + ["--console=pipe", *argv]
+        command += ["--bind=%s:%s" % mount for mount in mounts] + (_LIKE_A_HOST if like_host else [])
+        command += ["--console=pipe", *argv]
         log = "%s/%s.log" % (self.dir, name)
         with open(log, "wb") as output:
             supervisor = subprocess.Popen(
                 ["sh", "-c", _ENTER, "sh"] + [d + "/cgroup.procs" for d in service.directories.values()]
                 + ["--", "setpriv", "--pdeathsig", "TERM", "--", *command],
+                env={**os.environ, **(_WHOLE_TREE if like_host else {})},
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
         undo = defer(lambda: end_process(supervisor.pid))
         wait_until(lambda: supervisor.poll() is not None or _leader(supervisor.pid), 30, "start of %s" % name)
