@@ -57,6 +57,22 @@ void add_account(ledger_account& target, const ledger_account& source) {
     }
 }
 
+ledger_account read_slot(std::span<const ledger_account> live) {
+    ledger_account sum{};
+    for (const auto& account : live) {
+        add_account(sum, read_account(account));
+    }
+    return sum;
+}
+
+std::uint64_t count_writes(std::span<const ledger_account> live) {
+    std::uint64_t sum = 0;
+    for (const auto& account : live) {
+        sum += load(account.begun, std::memory_order_relaxed);
+    }
+    return sum;
+}
+
 bool is_whole(const ledger_account& copy) {
     return copy.begun == copy.ended;
 }

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "shared/ledger.h"
@@ -20,6 +21,12 @@ inline constexpr std::array<std::string_view, STATE_COUNT> kStateNames{
 /// A copy of an account that the kernel may be writing: taken again until no write happened meanwhile, but
 /// not for ever: see is_whole().
 ledger_account read_account(const ledger_account& live);
+
+/// The accounts of one slot added up, all CPUs' and the one that process context shares.
+ledger_account read_slot(std::span<const ledger_account> live);
+
+/// The marks `begun` of a slot's accounts, added up: unchanged means that nothing has happened in it since.
+std::uint64_t count_writes(std::span<const ledger_account> live);
 
 /// Whether nothing was being written when the copy, or any copy in the sum, was taken: the marks are equal.
 bool is_whole(const ledger_account& copy);
