@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/cpu_smoother.h"
 
-#include "core/ledger.h"
-
 namespace plimsoll {
 
-CpuSmoother::CpuAccount CpuSmoother::read(std::uint32_t slot) const {
-    const ledger_account sum = read_slot(source_.accounts(slot));
-    return {sum.begun, sum.ended, sum.cells[STATE_RUNNING], sum.cells[STATE_RUNNABLE]};
+namespace {
+
+CpuTime spent(const CpuAccount& sums, std::uint64_t now_ns) {
+    return {sums.running.sum_ns + sums.running.n * now_ns, sums.runnable.sum_ns + sums.runnable.n * now_ns};
 }
+
+}  // namespace
 
 std::uint64_t CpuSmoother::count_writes(std::span<const std::uint32_t> slots) const {
     std::uint64_t writes = 0;
@@ -32,8 +33,8 @@ CpuSmoother::Watch* CpuSmoother::watch(Handle container, std::span<const std::ui
     }
     const std::uint64_t now = source_.now_ns();
     const CpuAccount sums = sums_.sum(container, slots);
-    if (sums.is_whole()) {
-        watches_.try_emplace(container, CpuSmoothing(windows_ns_, now, sums.spent(now)));
+    if (is_whole(sums)) {
+        watches_.try_emplace(container, CpuSmoothing(windows_ns_, now, spent(sums, now)));
     }
     return nullptr;
 }
@@ -53,10 +54,10 @@ void CpuSmoother::look(Handle container, std::span<const std::uint32_t> slots, s
         watch->smoothing.rest(*ticked_ns_);  // it was looked at then, and nothing had happened
     }
     watch->quiet = false;
-    watch->unread = !sums.is_whole() || !watch->smoothing.tick(now, sums.spent(now));
+    watch->unread = !is_whole(sums) || !watch->smoothing.tick(now, spent(sums, now));
     if (!watch->unread) {
         watch->writes = writes;
-        watch->quiet = !sums.has_threads();
+        watch->quiet = sums.running.n == 0 && sums.runnable.n == 0;
     }
 }
 

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/ledger.h"
 #include "core/slot_sums.h"
 #include "core/smoothing.h"
 #include "shared/ledger.h"
@@ -43,16 +44,6 @@ class CpuSmoother {
     void forget(Handle container);
 
   private:
-    struct CpuAccount {
-        __u64 begun, ended;
-        ledger_cell running, runnable;
-
-        [[nodiscard]] bool is_whole() const { return begun == ended; }
-        [[nodiscard]] bool has_threads() const { return running.n != 0 || runnable.n != 0; }
-        [[nodiscard]] CpuTime spent(std::uint64_t now_ns) const {
-            return {running.sum_ns + running.n * now_ns, runnable.sum_ns + runnable.n * now_ns};
-        }
-    };
     struct Watch {
         CpuSmoothing smoothing;
         std::uint64_t writes = 0;  // count_writes() of its slots before they were last read
@@ -60,13 +51,13 @@ class CpuSmoother {
         bool unread = true;        // has to be read, whatever the marks say
     };
 
-    [[nodiscard]] CpuAccount read(std::uint32_t slot) const;
     [[nodiscard]] std::uint64_t count_writes(std::span<const std::uint32_t> slots) const;
     Watch* watch(Handle container, std::span<const std::uint32_t> slots, std::uint64_t since_ns);
 
     std::vector<std::uint64_t> windows_ns_;
     Source source_;
-    SlotSums<CpuAccount> sums_{[this](std::uint32_t slot) { return read(slot); }};
+    SlotSums<CpuAccount> sums_{
+        [this](std::uint32_t slot) { return read_slot<CpuAccount>(source_.accounts(slot)); }};
     std::unordered_map<Handle, Watch> watches_;
     std::optional<std::uint64_t> ticked_ns_;
 };
