@@ -175,9 +175,9 @@ TEST_CASE("slots that drain and are folded make no spike, nor does their next ow
     Machine machine;
     machine.containers[kWeb] = {{2}, 0};
     machine.cpu(2).enter(STATE_RUNNING, machine.now);
-    machine.cpu(3).death(STATE_RUNNING, 99 * kSecond);  // what was there before is nobody's
     machine.cpu(3).birth(kSecond);
-    machine.cpu(3).change(STATE_RUNNABLE, STATE_RUNNING, kSecond);
+    machine.cpu(3).change(STATE_RUNNABLE, STATE_RUNNING, 2 * kSecond);
+    machine.cpu(3).death(STATE_RUNNING, 99 * kSecond);  // nobody's: a slot starts from where it was folded
     machine.smoother.fold(3, 0);
     machine.tick();
     machine.ticks(20);
