@@ -5,6 +5,7 @@ from .agent import BINARY, Agent, command, free_port, watching
 from .born import Born, Life, now
 from .cgroup import Cgroup, cgroup_path, hierarchies
 from .cleanup import defer, workdir
+from .cpu_history import CpuHistory
 from .kernel_objects import entries, held_by, still_there
 from .ledger import Measurement, ids, kernel_failures, measure, thread_seconds
 from .metrics import Families, ParseError, Sample, parse
@@ -19,8 +20,8 @@ from .shell import CommandError, run, wait_until
 from .workloads import Truth, Waiter, burner_argv, forker_argv
 
 __all__ = [
-    "Agent", "BINARY", "Born", "Cgroup", "CommandError", "Container", "ContainerdRuntime", "DockerRuntime",
-    "Families", "Life", "LxcRuntime", "Measurement", "Mover", "NspawnRuntime", "ParseError", "PodmanRuntime",
+    "Agent", "BINARY", "Born", "Cgroup", "CommandError", "Container", "ContainerdRuntime", "CpuHistory",
+    "DockerRuntime", "Families", "Life", "LxcRuntime", "Measurement", "Mover", "NspawnRuntime", "ParseError", "PodmanRuntime",
     "Prometheus", "RUNTIMES", "Reading", "RemoteShell", "Rootfs", "RuncRuntime", "Sample", "Truth", "Waiter",
     "burner_argv", "cgroup_path", "command", "cpu_seconds", "defer", "entries", "forker_argv", "free_port",
     "held_by", "hierarchies", "ids", "kernel_failures", "measure", "now", "outside", "parse", "promtool_check",
