@@ -95,6 +95,7 @@ void run(std::uint32_t cpus) {
 }  // namespace plimsoll
 
 int main() {
+    std::printf("smoothing_window_bytes %zu\n", sizeof(plimsoll::SmoothedWindow));
     plimsoll::run(2);
     plimsoll::run(64);
 }

@@ -71,12 +71,13 @@ class Scrape:
 
 class Smoothing(unittest.TestCase):
     def container(self, name):
-        return self.enterContext(Cgroup("%s/%s" % (ROOT, name)))
+        return self.enterContext(Cgroup("%s/%s" % (ROOT, name))).favour()
 
     def follow(self, cgroup):
         return self.enterContext(CpuHistory(cgroup))
 
-    def end(self, process):
+    @staticmethod
+    def end(process):
         process.kill()
         process.communicate()
 
@@ -178,19 +179,16 @@ class Smoothing(unittest.TestCase):
             history = self.follow(cgroup)
             for number in range(7):
                 with Cgroup("%s/part%d" % (cgroup.path, number)) as part:
-                    self.end_after(burn(part, 0.3))
+                    burn(part, 0.3).communicate()
             scrape = Scrape(agent, cgroup.path)
         self.check_averages(scrape, history)
         for family in (USAGE, WAIT):
             self.assertLessEqual(max(scrape.values(family + "_peak").values()), 1.1, family)
 
-    def end_after(self, process):
-        process.communicate()
-
     def test_gauges_end_with_the_container_and_counters_linger(self):
         with Agent(CONFIG) as agent:
             with Cgroup(ROOT + "/brief") as cgroup:
-                self.end_after(burn(cgroup, 0.3))
+                burn(cgroup, 0.3).communicate()
                 self.assertGreater(Scrape(agent, cgroup.path).values(USAGE)["60s"], 0)
             agent.wait_value(USAGE, lambda value: value is None, timeout=3, id=cgroup.path, window="60s")
             families = agent.metrics()
