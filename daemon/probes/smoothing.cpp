@@ -24,12 +24,12 @@ struct Family {
 constexpr std::array<MetricSpec, Family::count> kMetrics{{
     {"container_cpu_usage_cores", MetricType::gauge, "cores", kWindow,
      "CPUs that the container's threads kept busy, averaged with the window as time constant.", kAccounts},
-    {"container_cpu_usage_cores_peak", MetricType::gauge, "cores", kWindow,
+    {"container_cpu_usage_cores_peak", MetricType::gauge, "", kWindow,
      "The same over one tick, the highest within the window.", kAccounts},
     {"container_cpu_wait_cores", MetricType::gauge, "cores", kWindow,
      "Threads of the container that wanted a CPU and had none, averaged with the window as time constant.",
      kAccounts},
-    {"container_cpu_wait_cores_peak", MetricType::gauge, "cores", kWindow,
+    {"container_cpu_wait_cores_peak", MetricType::gauge, "", kWindow,
      "The same over one tick, the highest within the window.", kAccounts},
 }};
 
