@@ -161,7 +161,10 @@ class Checker {
         auto started = missing.empty() ? probe.start({scope, *types_, *layout_, config_})
                                        : fail("this kernel has no " + missing);
         if (started) {
-            fine(what, hooks.empty() ? "reads files of the kernel" : hooks);
+            const bool reads_files = probe.method() == "files";
+            fine(what, !hooks.empty() ? hooks
+                       : reads_files  ? "reads files of the kernel"
+                                      : "reads what probe " + std::string(probe.method()) + " counts");
         } else if (required) {
             failed(what, started.error().message + " (and it is required)");
         } else {

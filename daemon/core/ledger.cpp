@@ -9,8 +9,6 @@ namespace plimsoll {
 
 namespace {
 
-constexpr std::size_t kWords = sizeof(ledger_account) / sizeof(__u64);
-
 // A writer is done within a microsecond unless its virtual CPU is taken away in the middle. 1000 copies last
 // longer than the former; in the latter case nothing is gained by waiting for it on the loop thread.
 constexpr int kMaxCopies = 1000;
@@ -30,13 +28,14 @@ void raise(std::uint64_t& exported, std::uint64_t value) {
 
 }  // namespace
 
-ledger_account read_account(const ledger_account& live) {
-    ledger_account copy{};
+template <typename Account>
+Account read_account(const ledger_account& live) {
+    Account copy{};
+    std::array<__u64, sizeof(Account) / sizeof(__u64)> words{};
     for (int attempt = 0; attempt < kMaxCopies; attempt++) {
         const std::uint64_t ended = load(live.ended, std::memory_order_acquire);
         const auto* source = reinterpret_cast<const __u64*>(&live);
-        std::array<__u64, kWords> words{};
-        for (std::size_t i = 0; i < kWords; i++) {
+        for (std::size_t i = 0; i < words.size(); i++) {
             words[i] =
                 load(source[i], std::memory_order_acquire);  // so that `begun` is read after all of them
         }
@@ -49,16 +48,26 @@ ledger_account read_account(const ledger_account& live) {
     return copy;
 }
 
-void add_account(ledger_account& target, const ledger_account& source) {
-    auto* to = reinterpret_cast<__u64*>(&target);
-    const auto* from = reinterpret_cast<const __u64*>(&source);
-    for (std::size_t i = 0; i < kWords; i++) {
-        to[i] += from[i];
+template <typename Account>
+Account read_slot(std::span<const ledger_account> live) {
+    Account sum{};
+    for (const auto& account : live) {
+        add_account(sum, read_account<Account>(account));
     }
+    return sum;
 }
 
-bool is_whole(const ledger_account& copy) {
-    return copy.begun == copy.ended;
+template ledger_account read_account(const ledger_account&);
+template ledger_account read_slot(std::span<const ledger_account>);
+template CpuAccount read_account(const ledger_account&);
+template CpuAccount read_slot(std::span<const ledger_account>);
+
+std::uint64_t count_writes(std::span<const ledger_account> live) {
+    std::uint64_t sum = 0;
+    for (const auto& account : live) {
+        sum += load(account.begun, std::memory_order_relaxed);
+    }
+    return sum;
 }
 
 const LedgerValues& LedgerReading::update(const ledger_account& sums, std::uint64_t now_ns) {

@@ -5,7 +5,9 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "shared/ledger.h"
@@ -17,15 +19,41 @@ inline constexpr std::array<std::string_view, STATE_COUNT> kStateNames{
     "running", "runnable", "disk",     "futex", "poll",    "socket",  "unix", "pipe",
     "sleep",   "child",    "io_uring", "fault", "blocked", "stopped", "other"};
 
-/// A copy of an account that the kernel may be writing: taken again until no write happened meanwhile, but
-/// not for ever: see is_whole().
-ledger_account read_account(const ledger_account& live);
+/// How an account begins: what the smoothing reads at every tick, one cache line of each account.
+struct CpuAccount {
+    __u64 begun, ended;
+    ledger_cell running, runnable;
+};
+static_assert(offsetof(ledger_account, cells[STATE_RUNNING]) == offsetof(CpuAccount, running) &&
+              offsetof(ledger_account, cells[STATE_RUNNABLE]) == offsetof(CpuAccount, runnable));
 
-/// Whether nothing was being written when the copy, or any copy in the sum, was taken: the marks are equal.
-bool is_whole(const ledger_account& copy);
+/// A copy of an account that the kernel may be writing: taken again until no write happened meanwhile, but
+/// not for ever: see is_whole(). `Account`: ledger_account, or CpuAccount for its beginning.
+template <typename Account = ledger_account>
+Account read_account(const ledger_account& live);
 
 /// target += source, every field, modulo 2^64, the marks `begun` and `ended` too.
-void add_account(ledger_account& target, const ledger_account& source);
+template <typename Account>
+void add_account(Account& target, const Account& source) {
+    auto* to = reinterpret_cast<__u64*>(&target);
+    const auto* from = reinterpret_cast<const __u64*>(&source);
+    for (std::size_t i = 0; i < sizeof(Account) / sizeof(__u64); i++) {
+        to[i] += from[i];
+    }
+}
+
+/// The accounts of one slot added up: all CPUs' and the one that process context shares.
+template <typename Account = ledger_account>
+Account read_slot(std::span<const ledger_account> live);
+
+/// The marks `begun` of a slot's accounts, added up: unchanged means that nothing has happened in it since.
+std::uint64_t count_writes(std::span<const ledger_account> live);
+
+/// Whether nothing was being written when the copy, or any copy in the sum, was taken: the marks are equal.
+template <typename Account>
+bool is_whole(const Account& copy) {
+    return copy.begun == copy.ended;
+}
 
 /// A container's account at one moment, as exported.
 struct LedgerValues {

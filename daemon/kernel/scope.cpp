@@ -86,6 +86,10 @@ void Scope::begin_booking() {
     std::atomic_ref<std::uint32_t>(skeleton_->data_scope->scope_control.booking).store(1);
 }
 
+bool Scope::is_booking() const {
+    return skeleton_->data_scope->scope_control.booking != 0;
+}
+
 std::uint64_t Scope::ledger_time(std::uint64_t boot_ns) const {
     const std::atomic_ref<__s64> offset(skeleton_->data_scope->scope_control.clock_offset_ns);
     return boot_ns + static_cast<std::uint64_t>(offset.load());
@@ -170,8 +174,8 @@ std::vector<std::uint64_t> Scope::cgroup_ids() {
 
 std::uint64_t Scope::threads_in(std::uint32_t slot) const {
     std::uint64_t threads = 0;
-    for (std::uint32_t cpu = 0; cpu <= cpu_count_; cpu++) {
-        const ledger_account copy = read_account(accounts()[slot * (cpu_count_ + 1) + cpu]);
+    for (const auto& live : slot_accounts(slot)) {
+        const ledger_account copy = read_account(live);
         if (!is_whole(copy)) {
             return 1;  // somebody is writing, so somebody is in it
         }

@@ -69,9 +69,14 @@ class Scope : public SlotMap {
     [[nodiscard]] std::uint32_t slot_count() const { return slots_; }
     [[nodiscard]] int subsystem_index() const { return subsystem_index_; }
     [[nodiscard]] bool uses_ringbuf() const { return use_ringbuf_; }
-    [[nodiscard]] std::span<const ledger_account> accounts() const { return accounts_.elements(); }
+    /// One for each CPU, and the one that process context shares.
+    [[nodiscard]] std::span<const ledger_account> slot_accounts(std::uint32_t slot) const {
+        const std::size_t count = cpu_count_ + std::size_t{1};
+        return accounts_.elements().subspan(slot * count, count);
+    }
     /// The ledger's hooks are attached: threads may be booked from now on.
     void begin_booking();
+    [[nodiscard]] bool is_booking() const;
     /// A CLOCK_BOOTTIME as the ledger's clock would have shown it.
     [[nodiscard]] std::uint64_t ledger_time(std::uint64_t boot_ns) const;
     [[nodiscard]] bpf_object* object() const;

@@ -118,22 +118,13 @@ class LedgerProbe : public Probe {
         ledger_account sums;
     };
 
-    /// All CPUs' accounts of a slot and the one that process context shares.
-    [[nodiscard]] ledger_account read_slot(std::uint32_t slot) const {
-        ledger_account sum{};
-        const std::size_t stride = scope_->cpu_count() + 1;
-        for (const auto& live : scope_->accounts().subspan(slot * stride, stride)) {
-            add_account(sum, read_account(live));
-        }
-        return sum;
-    }
-
     void write_states(SampleWriter& writer) const;
 
     Skeleton<ledger_bpf> skeleton_;
     Links links_;
     const Scope* scope_ = nullptr;
-    SlotSums<ledger_account> sums_{[this](std::uint32_t slot) { return read_slot(slot); }};
+    SlotSums<ledger_account> sums_{
+        [this](std::uint32_t slot) { return read_slot(scope_->slot_accounts(slot)); }};
     std::unordered_map<Handle, LedgerReading> readings_;
     std::vector<Row> rows_;
     std::uint64_t residual_ns_ = 0;

@@ -62,7 +62,8 @@ class Probe {
   public:
     virtual ~Probe() = default;
     [[nodiscard]] virtual std::string_view name() const = 0;
-    /// How it gets its numbers: label `method` of plimsoll_probe_info.
+    /// How it gets its numbers: label `method` of plimsoll_probe_info. The kind of its hooks, "files", or the
+    /// probe whose numbers it reads.
     [[nodiscard]] virtual std::string_view method() const = 0;
     /// Declared once; HELP, TYPE and docs/metrics.md come from here. Static storage.
     [[nodiscard]] virtual std::span<const MetricSpec> metrics() const = 0;

@@ -130,7 +130,7 @@ class Check(unittest.TestCase):
         self.assertEqual(len({row.start(3) for row in rows}), 1, "the details are not aligned")
         subjects = [row.group(2) for row in rows]
         for wanted in ("cgroups", "capabilities", "kernel types (BTF)", "runtime docker", "probe ledger",
-                       "probe process"):
+                       "probe process", "probe smoothing"):
             self.assertIn(wanted, subjects)
         ledger = rows[subjects.index("probe ledger")].group(3)
         self.assertIn("sched_switch", ledger)
@@ -142,7 +142,9 @@ class Check(unittest.TestCase):
         self.assertRegex(done.stdout, r"(?m)^-- +probe process +.*configuration")
 
     def test_it_fails_where_the_daemon_would(self):
-        nothing = config_file({"probes": {"process": {"enabled": False}, "ledger": {"enabled": False}}})
+        with open(ROOT + "/daemon/probes/list.inc", encoding="utf-8") as file:
+            probes = re.findall(r"^PLIMSOLL_PROBE\((\w+)\)", file.read(), re.M)
+        nothing = config_file({"probes": {probe: {"enabled": False} for probe in probes}})
         self.assertEqual(command("check", "--config", nothing).returncode, 1)
         done = command("daemon", "--config", nothing, "--web.listen-address", "127.0.0.1:0")
         self.assertEqual((done.returncode, len(done.stderr.splitlines())), (1, 1))

@@ -5,6 +5,7 @@ from .agent import BINARY, Agent, command, free_port, watching
 from .born import Born, Life, now
 from .cgroup import Cgroup, cgroup_path, hierarchies
 from .cleanup import defer, workdir
+from .cpu_history import CpuHistory
 from .kernel_objects import entries, held_by, still_there
 from .kubernetes import Pod
 from .ledger import Measurement, ids, kernel_failures, measure, thread_seconds

@@ -108,6 +108,16 @@ class Cgroup:
                      for directory in self.directories.values() if os.path.exists(directory + "/" + name)]
             _write(*files[0])
 
+    def favour(self):
+        """It and its parents get CPU before others do, where the kernel lets that be told."""
+        for directory in self.directories.values():
+            while not os.path.ismount(directory):
+                for name, most in (("cpu.shares", 262144), ("cpu.weight", 10000)):
+                    if os.path.exists(directory + "/" + name):
+                        _write(directory + "/" + name, most)
+                directory = os.path.dirname(directory)
+        return self
+
     def procs(self):
         """The processes in it and below it, in any hierarchy."""
         pids = set()

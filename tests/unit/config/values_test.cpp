@@ -16,7 +16,8 @@ TEST_CASE("an empty configuration means all defaults, with an entry for each pro
         INFO(text);
         CHECK(parsed(text) == default_config());
     }
-    CHECK(default_config().probes == std::map<std::string, ProbeConfig>{{"ledger", {}}, {"process", {}}});
+    CHECK(default_config().probes ==
+          std::map<std::string, ProbeConfig>{{"ledger", {}}, {"process", {}}, {"smoothing", {}}});
 }
 
 TEST_CASE("every key is read into its place") {

@@ -9,39 +9,12 @@
 #include <set>
 #include <thread>
 
+#include "fake_account.h"
+
 namespace plimsoll {
 namespace {
 
 constexpr std::uint64_t kSecond = 1'000'000'000;
-
-/// The kernel's arithmetic, on one account.
-class Account {
-  public:
-    ledger_account value{};
-
-    void enter(std::uint32_t cell, std::uint64_t now) {
-        value.cells[cell].n += 1;
-        value.cells[cell].sum_ns -= now;
-    }
-    void leave(std::uint32_t cell, std::uint64_t now) {
-        value.cells[cell].n -= 1;
-        value.cells[cell].sum_ns += now;
-    }
-    void birth(std::uint64_t now) {
-        enter(STATE_RUNNABLE, now);
-        enter(CELL_LIFETIME, now);
-        value.processes++;
-    }
-    void change(std::uint32_t from, std::uint32_t to, std::uint64_t now) {
-        leave(from, now);
-        enter(to, now);
-    }
-    void death(std::uint32_t from, std::uint64_t now) {
-        leave(from, now);
-        leave(CELL_LIFETIME, now);
-        value.processes--;
-    }
-};
 
 TEST_CASE("open intervals count up to the moment of the reading") {
     Account account;

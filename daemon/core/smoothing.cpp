@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/smoothing.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace plimsoll {
+
+void SmoothedWindow::add(Cores cores, std::uint64_t end_ns, std::uint64_t length_ns) {
+    // What lies in the window of a signal that is constant over the interval: the integral of the weights.
+    const double gained = -std::expm1(-static_cast<double>(length_ns) / static_cast<double>(window_ns_));
+    const double kept = 1 - gained;
+    sum_.usage = sum_.usage * kept + cores.usage * gained;
+    sum_.wait = sum_.wait * kept + cores.wait * gained;
+    weight_ = weight_ * kept + gained;
+    advance(end_ns / part_ns_);
+    Cores& highest = highest_[part_ % highest_.size()];
+    highest.usage = std::max(highest.usage, cores.usage);
+    highest.wait = std::max(highest.wait, cores.wait);
+}
+
+/// Empties the parts that begin anew.
+void SmoothedWindow::advance(std::uint64_t part) {
+    const std::uint64_t passed = std::min<std::uint64_t>(part - part_, highest_.size());
+    for (std::uint64_t i = 0; i < passed; i++) {
+        highest_[(part - i) % highest_.size()] = {};
+    }
+    part_ = part;
+}
+
+Cores SmoothedWindow::average() const {
+    return weight_ > 0 ? Cores{sum_.usage / weight_, sum_.wait / weight_} : Cores{};
+}
+
+Cores SmoothedWindow::peak() const {
+    Cores result;
+    for (const Cores& highest : highest_) {
+        result.usage = std::max(result.usage, highest.usage);
+        result.wait = std::max(result.wait, highest.wait);
+    }
+    return result;
+}
+
+namespace {
+
+/// How much a sum has grown. One that reads a little lower than before (CPUs are read one after another) has
+/// not, and what is missing will be in the growth of a later tick.
+std::uint64_t take_growth(std::uint64_t& before, std::uint64_t now) {
+    const std::uint64_t growth = now - before;
+    if (static_cast<std::int64_t>(growth) <= 0) {
+        return 0;
+    }
+    before = now;
+    return growth;
+}
+
+}  // namespace
+
+void CpuSmoothing::rest(std::uint64_t until_ns) {
+    if (until_ns <= known_ns_) {
+        return;
+    }
+    for (auto& window : windows_) {
+        window.add({}, until_ns, until_ns - known_ns_);
+    }
+    known_ns_ = until_ns;
+}
+
+bool CpuSmoothing::tick(std::uint64_t now_ns, CpuTime spent) {
+    if (now_ns < known_ns_ + kShortestNs) {
+        return false;
+    }
+    const std::uint64_t running = take_growth(spent_.running, spent.running);
+    const std::uint64_t runnable = take_growth(spent_.runnable, spent.runnable);
+    if (running == 0 && runnable == 0) {
+        rest(now_ns);
+        return true;
+    }
+    const std::uint64_t from_ns = known_ns_;
+    if (windows_.empty()) {
+        windows_.reserve(windows_ns_.size());
+        for (const auto window_ns : windows_ns_) {
+            windows_.emplace_back(window_ns);
+        }
+        known_ns_ = begin_ns_;
+        rest(from_ns);
+    }
+    const auto length = static_cast<double>(now_ns - from_ns);
+    const Cores cores{static_cast<double>(running) / length, static_cast<double>(runnable) / length};
+    for (auto& window : windows_) {
+        window.add(cores, now_ns, now_ns - from_ns);
+    }
+    known_ns_ = now_ns;
+    return true;
+}
+
+Cores CpuSmoothing::average(std::size_t window) const {
+    return windows_.empty() ? Cores{} : windows_[window].average();
+}
+
+Cores CpuSmoothing::peak(std::size_t window) const {
+    return windows_.empty() ? Cores{} : windows_[window].peak();
+}
+
+}  // namespace plimsoll

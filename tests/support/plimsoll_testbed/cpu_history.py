@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the kernel charged to a cgroup over time, read often enough to smooth it by the book."""
+
+import math
+import threading
+import time
+
+
+class CpuHistory:
+    """Reads the cgroup's CPU time every `interval` seconds, from the moment it is made until the end of the block."""
+
+    def __init__(self, cgroup, interval=0.01):
+        self.cgroup, self.interval = cgroup, interval
+        self.samples = []  # (moment by time.monotonic(), CPU seconds)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._follow)
+
+    def __enter__(self):
+        self._read()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        self._thread.join()
+
+    def used(self, begin, end):
+        """CPU seconds between two moments, as of the last reading before each."""
+        return self._at(end) - self._at(begin)
+
+    def average(self, window, earliest, latest):
+        """(least, most) that the average with this time constant was at any moment in between."""
+        samples = list(self.samples)
+        start, values = samples[0][0], []
+        total = 0.0
+        for (before, used_before), (moment, used) in zip(samples, samples[1:]):
+            kept = math.exp((before - moment) / window)
+            total = total * kept + (used - used_before) / (moment - before) * (1 - kept)
+            if earliest <= moment <= latest:
+                values.append(total / (1 - math.exp((start - moment) / window)))
+        return min(values), max(values)
+
+    def _read(self):
+        self.samples.append((time.monotonic(), self.cgroup.cpu_usage_ns() / 1e9))
+
+    def _at(self, moment):
+        return max((sample for sample in list(self.samples) if sample[0] <= moment), default=(0, 0.0))[1]
+
+    def _follow(self):
+        while not self._stop.wait(self.interval):
+            self._read()
