@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "exposition/gzip.h"
 #include "exposition/negotiate.h"
 #include "exposition/overview.h"
 #include "exposition/start_page.h"
@@ -22,6 +23,15 @@ Response short_answer(int status, std::string text, std::string_view more_header
     response.text = std::move(text);
     response.more_headers = more_headers;
     return response;
+}
+
+std::string packed(std::string_view text) {
+    std::string out;
+    GzipEncoder encoder;
+    encoder.start(out);
+    encoder.append(text);
+    encoder.finish();
+    return out;
 }
 
 }  // namespace
@@ -122,11 +132,17 @@ Response Answers::start_page(const Request& request) {
         response.text = page.excuse("The agent is not ready: " + status.reason + ".");
         return response;
     }
-    if (const auto snapshot = source_.scrape(scrape_deadline_)) {
-        response.text = page.table(make_overview(*snapshot));
-    } else {
+    const auto snapshot = source_.scrape(scrape_deadline_);
+    if (!snapshot) {
         response.status = 503;
         response.text = page.excuse("No sample could be taken in time.");
+        return response;
+    }
+    response.text = page.table(make_overview(*snapshot));
+    const bool gzip = negotiate(request.accept, request.accept_encoding).gzip;
+    response.more_headers += gzip ? kVaryGzip : kVary;
+    if (gzip) {
+        response.text = packed(response.text);
     }
     return response;
 }

@@ -24,7 +24,7 @@ struct Request {
 struct Response {
     int status = 200;
     std::string_view content_type = "text/plain; charset=utf-8";
-    std::string_view more_headers;     ///< each with its line end
+    std::string more_headers;          ///< each with its line end
     std::string text;                  ///< the body of all but scrapes
     std::shared_ptr<const Page> page;  ///< the body of a scrape
 

@@ -46,13 +46,16 @@ double core_scale(const std::vector<ContainerRow>& rows) {
 void append_legend(std::string& out, const BarScales& scales) {
     out += R"(<ul class="legend" aria-label="Colours of the thread states">)";
     for (const StateGroup& group : kStateGroups) {
-        out += fmt::format(R"(<li><i class="{}"></i>{}</li>)", group.css_class,
-                           group.states.substr(1, group.states.size() - 2));
+        out += fmt::format(R"(<li><i class="{}"></i>)", group.css_class);
+        for (const char c : group.states.substr(1, group.states.size() - 2)) {
+            out += c == ' ' ? std::string(", ") : std::string(1, c);
+        }
+        out += "</li>";
     }
     out += "</ul>\n<p class=\"soft small\">A full bar is " + cores_text(scales.cores) +
            " cores of CPU or wait; for memory the container's limit";
     out += scales.memory_bytes > 0 ? ", or else the host's " + bytes_text(scales.memory_bytes) : "";
-    out += "; for threads all of them. The mark is the peak.</p>\n";
+    out += "; for threads all of them. A mark is a peak.</p>\n";
 }
 
 std::string finish(std::string out) {
@@ -144,8 +147,8 @@ void StartPage::append_heads(std::string& out, const Overview& overview) const {
         std::string_view text, title;
         std::optional<SortKey> key;
     };
-    const std::string cpu = "Cores used in the last " + overview.now_window +
-                            "; the mark is the peak in the last " + overview.peak_window;
+    std::string cpu = "Cores used in the last " + overview.now_window;
+    cpu += overview.peak_window.empty() ? "" : "; the mark is the peak in the last " + overview.peak_window;
     const std::array<Head, 7> heads{
         {{"Container", "", SortKey::name},
          {"CPU, cores", overview.now_window.empty() ? "" : cpu, SortKey::cpu},

@@ -10,7 +10,7 @@ namespace plimsoll {
 /// SHA-256 of its text; tests/e2e/test_page.py says what the hash has to be when the script changes.
 inline constexpr std::string_view kStartPagePolicy =
     "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; connect-src 'self'; "
-    "script-src 'sha256-I08AOF5PtJleEC2GT1JtLn1chlnp4Y3NxgaN31ANslk='; "
+    "script-src 'sha256-n6/jupC6ADwUMK/YOcP9M4P7V2ZMcG2oJ6fgUtC964c='; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n"
     "Referrer-Policy: no-referrer\r\n";
 
@@ -34,7 +34,7 @@ async function refresh() {
     if (link) document.querySelector(`main a[href="${CSS.escape(link)}"]`)?.focus({preventScroll: true});
     say("");
   } catch (error) {
-    say("No fresh numbers from the agent: " + error.message + " Trying again.");
+    say("No fresh numbers from the agent (" + error.message + "). Trying again.");
   }
   busy = false;
 }
@@ -71,9 +71,10 @@ thead a{color:inherit}
 th[aria-sort] a{color:var(--link)}
 tbody th b,tbody th span,td .text{display:block;overflow:hidden;text-overflow:ellipsis}
 tbody th span{color:var(--soft);font-size:.85em}
-tr.ended{opacity:.65}
+tr.ended{color:var(--soft)}
+tr.ended .bar{opacity:.5}
 .small{font-size:.85em}
-.c0{width:20%}.c1,.c2{width:11%}.c3{width:14%}.c4{width:26%}.c5{width:7%}.c6{width:11%}
+.c0{width:20%}.c1,.c2{width:12%}.c3{width:15%}.c4{width:23%}.c5{width:8%}.c6{width:10%}
 .bar{position:relative;display:flex;height:.55rem;margin-top:.2rem;background:var(--bar);border-radius:2px;
 overflow:hidden}
 .bar i{display:block;height:100%;min-width:1px}

@@ -119,7 +119,9 @@ void append_threads(std::string& out, const ContainerRow& row) {
     const std::string text = states_text(row);
     begin_cell(out, 4, "Threads", text);
     out += row.threads || all > 0 ? fmt::format("{:.0f}", row.threads.value_or(all)) : std::string(kUnknown);
-    out += R"(<span class="bar states" aria-hidden="true">)";
+    out += R"( <span class="soft small">)";
+    append_html(out, text);
+    out += R"(</span><span class="bar states" aria-hidden="true">)";
     for (const StateGroup& group : kStateGroups) {
         for (const auto& [state, threads] : row.states) {
             if (&group_of(state) == &group) {
@@ -130,8 +132,6 @@ void append_threads(std::string& out, const ContainerRow& row) {
             }
         }
     }
-    out += R"(</span><span class="text small soft">)";
-    append_html(out, text);
     out += "</span></td>";
 }
 

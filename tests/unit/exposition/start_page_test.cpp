@@ -83,7 +83,7 @@ TEST_CASE("Each number has its cell and a bar in proportion") {
           std::vector<std::string>{"48.0 MiB of 64.0 MiB2 OOM kills", "128.0 MiB"});
     CHECK(has(page, R"(<i class="peers" style="width:75.0%">)"));
     CHECK(has(page, R"(<i class="peers" style="width:12.5%">)"));  // of the host's memory
-    CHECK(texts_of(page, "<td class=\"c4\"") == std::vector<std::string>{"43 futex, 1 running", "–"});
+    CHECK(texts_of(page, "<td class=\"c4\"") == std::vector<std::string>{"4 3 futex, 1 running", "– "});
     CHECK(has(page, R"(<i class="running" style="width:25.0%" title="1 running"></i>)"
                     R"(<i class="futex" style="width:75.0%" title="3 futex"></i>)"));
     CHECK(texts_of(page, "<td class=\"c5\"") == std::vector<std::string>{"2", "–"});

@@ -140,6 +140,10 @@ TEST_CASE("The start page is a fresh sample under a strict policy and leaves the
     const Reply sorted = get(server.port, "/?x=%3Cscript%3E&sort=threads");
     CHECK(sorted.body.find("w&lt;b&gt;") < sorted.body.find("/docker/a"));
     CHECK(sorted.body.find("%3C") == std::string::npos);
+    const Reply packed = get(server.port, "/", "Accept-Encoding: gzip\r\n");
+    CHECK(packed.headers.at("content-encoding") == "gzip");
+    CHECK(packed.headers.at("content-security-policy") == policy);
+    CHECK(gunzip(packed.body, 1'000'000) == page.body);
     CHECK(server.web->last_scrape().duration_ns == 0);
     CHECK(server.web->last_scrape().bytes == 0);
 }
