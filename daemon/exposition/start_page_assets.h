@@ -45,10 +45,10 @@ document.addEventListener("visibilitychange", refresh);
 inline constexpr std::string_view kStartPageStyle = R"css(
 :root{color-scheme:light dark;--back:#fff;--text:#1b1f24;--soft:#57606a;--line:#d0d7de;--bar:#e6e9ed;--bad:#b3261e;
 --link:#0b57d0;--running:#2b8a3e;--runnable:#d9480f;--storage:#7048e8;--futex:#c2255c;--peers:#1971c2;--idle:#8a929b;
---odd:#343a40}
+--odd:#343a40;--memory:#0b7285}
 @media (prefers-color-scheme:dark){:root{--back:#14171a;--text:#e8eaed;--soft:#a3abb4;--line:#353b42;--bar:#2b3138;
 --bad:#ff8a80;--link:#8ab4f8;--running:#40c057;--runnable:#ff922b;--storage:#9775fa;--futex:#f06595;--peers:#4dabf7;
---idle:#78818b;--odd:#f1f3f5}}
+--idle:#78818b;--odd:#f1f3f5;--memory:#3bc9db}}
 *{box-sizing:border-box}
 body{margin:0 auto;padding:1rem;max-width:100rem;background:var(--back);color:var(--text);
 font:15px/1.4 system-ui,sans-serif;font-variant-numeric:tabular-nums}
@@ -74,16 +74,17 @@ tbody th span{color:var(--soft);font-size:.85em}
 tr.ended{color:var(--soft)}
 tr.ended .bar{opacity:.5}
 .small{font-size:.85em}
-.c0{width:20%}.c1,.c2{width:12%}.c3{width:15%}.c4{width:23%}.c5{width:8%}.c6{width:10%}
+.c0{width:19%}.c1{width:12%}.c2{width:11%}.c3{width:15%}.c4{width:23%}.c5{width:9%}.c6{width:11%}
 .bar{position:relative;display:flex;height:.55rem;margin-top:.2rem;background:var(--bar);border-radius:2px;
 overflow:hidden}
-.bar i{display:block;height:100%;min-width:1px}
+.bar i{display:block;height:100%}
 .bar i+i{border-left:1px solid var(--back)}
 .bar u{position:absolute;top:0;bottom:0;width:2px;margin-left:-2px;background:var(--text)}
 .states{height:.8rem}
+.states i{min-width:1px}
 .running{background:var(--running)}.runnable{background:var(--runnable)}.storage{background:var(--storage)}
 .futex{background:var(--futex)}.peers{background:var(--peers)}.idle{background:var(--idle)}.odd{background:var(--odd)}
-.full{background:var(--bad)}
+.memory{background:var(--memory)}.full{background:var(--bad)}
 .legend{list-style:none;margin:.6rem 0;padding:0;display:flex;flex-wrap:wrap;gap:.2rem 1.2rem;font-size:.85em}
 .legend i{display:inline-block;width:.8em;height:.8em;margin-right:.4em;border-radius:2px}
 @media (max-width:48rem){

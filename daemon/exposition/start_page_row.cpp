@@ -76,16 +76,15 @@ void append_memory(std::string& out, const ContainerRow& row, double host_bytes)
     // cgroup v1 writes "no limit" as a number that no machine has.
     const bool limited = row.memory_limit_bytes && (host_bytes == 0 || *row.memory_limit_bytes < host_bytes);
     const double whole = limited ? *row.memory_limit_bytes : host_bytes;
-    begin_cell(out, 3, "Memory");
+    const std::string used = row.memory_bytes ? bytes_text(*row.memory_bytes) : std::string(kUnknown);
+    begin_cell(out, 3, "Memory", limited ? used + " of " + bytes_text(whole) : "");
+    out += used;
     if (row.memory_bytes) {
-        out += bytes_text(*row.memory_bytes);
         if (limited) {
             out += R"( <span class="soft small">of )" + bytes_text(whole) + "</span>";
         }
         const bool full = limited && *row.memory_bytes >= kNearlyFull * whole;
-        append_bar(out, full ? "full" : "peers", percent(*row.memory_bytes, whole), "");
-    } else {
-        out += kUnknown;
+        append_bar(out, full ? "full" : "memory", percent(*row.memory_bytes, whole), "");
     }
     if (row.oom_kills > 0) {
         out += fmt::format(R"(<span class="text bad">{:.0f} OOM kill{}</span>)", row.oom_kills,

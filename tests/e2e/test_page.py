@@ -190,6 +190,16 @@ class Page(unittest.TestCase):
         self.assertEqual(browser.evaluate(ROWS)[0]["name"], "burner")
         self.check_quiet(browser)
 
+    def test_what_is_not_of_the_page_neither_runs_nor_loads(self):
+        browser = self.browser()
+        browser.open(self.url)
+        browser.evaluate("""document.body.append(
+            Object.assign(document.createElement('script'), {textContent: 'window.intruder = 1'}),
+            Object.assign(new Image(), {src: 'metrics'}))""")
+        wait_until(lambda: len(browser.complaints) >= 2 or browser.listen(0.1) and False, 10, "refusal of both")
+        self.assertTrue(all("Content Security Policy" in text for text in browser.complaints), browser.complaints)
+        self.assertFalse(browser.evaluate("'intruder' in window"))
+
     def test_a_container_that_ends_turns_grey_and_goes(self):
         browser = self.browser()
         with Cgroup(PREFIX + "/mortal") as cgroup:

@@ -167,12 +167,12 @@ TEST_CASE("Only the five words sort the page, everything else is the default") {
 }
 
 TEST_CASE("Rows are sorted by each key, the unknown and the ended last, ties by name") {
-    constexpr std::nullopt_t none = std::nullopt;
-    const ContainerRow idle = row("idle", 0, 0.1, 5, none);
-    const ContainerRow busy = row("busy", 2, 0.3, 1, none);
-    const ContainerRow tied = row("also", 2, none, 9, 3);
-    const ContainerRow blank = row("blank", none, none, none, 7);
-    ContainerRow ended = row("a", 9, none, none, 9);
+    constexpr std::nullopt_t kNone = std::nullopt;
+    const ContainerRow idle = row("idle", 0, 0.1, 5, kNone);
+    const ContainerRow busy = row("busy", 2, 0.3, 1, kNone);
+    const ContainerRow tied = row("also", 2, kNone, 9, 3);
+    const ContainerRow blank = row("blank", kNone, kNone, kNone, 7);
+    ContainerRow ended = row("a", 9, kNone, kNone, 9);
     ended.ended_seconds = 1;
     const auto sorted = [&](SortKey key) {
         std::vector rows{idle, ended, busy, blank, tied};

@@ -81,8 +81,8 @@ TEST_CASE("Each number has its cell and a bar in proportion") {
     CHECK(has(page, R"(<i class="runnable" style="width:12.5%">)"));
     CHECK(texts_of(page, "<td class=\"c3\"") ==
           std::vector<std::string>{"48.0 MiB of 64.0 MiB2 OOM kills", "128.0 MiB"});
-    CHECK(has(page, R"(<i class="peers" style="width:75.0%">)"));
-    CHECK(has(page, R"(<i class="peers" style="width:12.5%">)"));  // of the host's memory
+    CHECK(has(page, R"(<i class="memory" style="width:75.0%">)"));
+    CHECK(has(page, R"(<i class="memory" style="width:12.5%">)"));  // of the host's memory
     CHECK(texts_of(page, "<td class=\"c4\"") == std::vector<std::string>{"4 3 futex, 1 running", "– "});
     CHECK(has(page, R"(<i class="running" style="width:25.0%" title="1 running"></i>)"
                     R"(<i class="futex" style="width:75.0%" title="3 futex"></i>)"));
@@ -121,8 +121,7 @@ TEST_CASE("Whatever a name holds, it is only shown") {
                                            "a\nb\tc",
                                            std::string(255, 'x'),
                                            std::string(1'000'000, '<'),
-                                           "\xe2\x80\xae"
-                                           "evil",
+                                           std::string("\xe2\x80") + "\xae" + "evil",
                                            std::string("nul\0x", 5),
                                            "\xc3",
                                            ""};
