@@ -93,10 +93,12 @@ void append_memory(std::string& out, const ContainerRow& row, double host_bytes)
     out += "</td>";
 }
 
-const StateGroup& group_of(const std::string& state) {
+/// Index into kStateGroups; a state that is not there is an odd one.
+std::size_t group_of(const std::string& state) {
+    const std::string word = " " + state + " ";
     const auto found = std::ranges::find_if(
-        kStateGroups, [&](const StateGroup& group) { return group.states.contains(" " + state + " "); });
-    return found == kStateGroups.end() ? kStateGroups.back() : *found;
+        kStateGroups, [&](const StateGroup& group) { return group.states.contains(word); });
+    return std::min<std::size_t>(found - kStateGroups.begin(), kStateGroups.size() - 1);
 }
 
 /// "9 futex, 1 running": the most first.
@@ -121,15 +123,13 @@ void append_threads(std::string& out, const ContainerRow& row) {
     out += R"( <span class="soft small">)";
     append_html(out, text);
     out += R"(</span><span class="bar states" aria-hidden="true">)";
-    for (const StateGroup& group : kStateGroups) {
-        for (const auto& [state, threads] : row.states) {
-            if (&group_of(state) == &group) {
-                out += fmt::format(R"(<i class="{}" style="width:{}" title="{:.0f} )", group.css_class,
-                                   percent(threads, all), threads);
-                append_html(out, state);
-                out += "\"></i>";
-            }
-        }
+    auto states = row.states;  // those of one colour side by side
+    std::ranges::stable_sort(states, {}, [](const auto& state) { return group_of(state.first); });
+    for (const auto& [state, threads] : states) {
+        out += fmt::format(R"(<i class="{}" style="width:{}" title="{:.0f} )",
+                           kStateGroups[group_of(state)].css_class, percent(threads, all), threads);
+        append_html(out, state);
+        out += "\"></i>";
     }
     out += "</span></td>";
 }
