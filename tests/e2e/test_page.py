@@ -13,7 +13,8 @@ import sys
 import time
 import unittest
 
-from testbed import (BROWSER, Agent, Born, Browser, Cgroup, RuncRuntime, burner_argv, wait_until, watching, workdir)
+from testbed import Agent, Born, Cgroup, RuncRuntime, burner_argv, wait_until, watching, workdir
+from plimsoll_testbed.browser import BROWSER, Browser
 
 PREFIX = "/plimsoll-page"
 HOSTILE = "<b onclick=x>&amp;'\"" + "x" * 200

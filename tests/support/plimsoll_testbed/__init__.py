@@ -3,7 +3,6 @@
 
 from .agent import BINARY, Agent, command, free_port, watching
 from .born import Born, Life, now
-from .browser import BROWSER, Browser
 from .cgroup import Cgroup, cgroup_path, hierarchies
 from .cleanup import defer, workdir
 from .kernel_objects import entries, held_by, still_there
@@ -20,7 +19,7 @@ from .shell import CommandError, run, wait_until
 from .workloads import Truth, Waiter, burner_argv, forker_argv
 
 __all__ = [
-    "Agent", "BINARY", "BROWSER", "Born", "Browser", "Cgroup", "CommandError", "Container", "ContainerdRuntime", "DockerRuntime",
+    "Agent", "BINARY", "Born", "Cgroup", "CommandError", "Container", "ContainerdRuntime", "DockerRuntime",
     "Families", "Life", "LxcRuntime", "Measurement", "Mover", "NspawnRuntime", "ParseError", "PodmanRuntime",
     "Prometheus", "RUNTIMES", "Reading", "RemoteShell", "Rootfs", "RuncRuntime", "Sample", "Truth", "Waiter",
     "burner_argv", "cgroup_path", "command", "cpu_seconds", "defer", "entries", "forker_argv", "free_port",
