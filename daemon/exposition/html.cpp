@@ -37,7 +37,7 @@ void append_html(std::string& out, std::string_view text, std::size_t limit) {
 }
 
 std::string cores_text(double cores) {
-    const int digits = cores >= 99.95 ? 0 : cores >= 9.995 ? 1 : cores >= 0.01 || cores == 0 ? 2 : 3;
+    const int digits = cores >= 99.95 ? 0 : cores >= 9.995 ? 1 : cores >= 0.01 || cores < 0.0005 ? 2 : 3;
     return fmt::format("{:.{}f}", cores, digits);
 }
 

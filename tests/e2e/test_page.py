@@ -13,13 +13,14 @@ import sys
 import time
 import unittest
 
-from testbed import Agent, Born, Cgroup, RuncRuntime, burner_argv, wait_until, watching, workdir
+from testbed import Agent, Born, Cgroup, RuncRuntime, Waiter, burner_argv, wait_until, watching, workdir
 from plimsoll_testbed.browser import BROWSER, Browser
 
 PREFIX = "/plimsoll-page"
 HOSTILE = "<b onclick=x>&amp;'\"" + "x" * 200
 MIB = 1 << 20
 LIMIT = 64 * MIB
+NAMES = {"burner", "starved", "sleepers", "hoarder", "writer", "pipeline", "locked", HOSTILE}
 # Each row as the page has it: texts of the cells, bars as [class, width in CSS, width and height on the screen, title].
 ROWS = """[...document.querySelectorAll('tbody tr')].map(row => ({
     name: row.querySelector('b').textContent, title: row.querySelector('th').title, ended: row.className,
@@ -39,7 +40,9 @@ def start_scene(runtime):
     start("sleepers", ["sh", "-c", "sleep 1000 & sleep 1000 & sleep 1000; :"])
     start("hoarder", ["sh", "-c", "dd if=/dev/zero bs=48M count=1 | sleep 1000"], memory=LIMIT)
     start("writer", ["sh", "-c", "while :; do dd if=/dev/zero of=/out/file bs=64k count=16 conv=fsync; done"],
-          mounts=[(workdir(), "/out")], cpus=0.1)
+          mounts=[(workdir(), "/out")], cpus=0.2)
+    start("pipeline", ["sh", "-c", "while :; do sleep 0.01; echo line; done | cat >/dev/null"], cpus=0.2)
+    Waiter(runtime, "locked", workdir(), cgroup=PREFIX + "/locked").start("futex_wait", 1000)
 
 
 def wait_for_scene(agent):
@@ -83,7 +86,7 @@ class Page(unittest.TestCase):
         browser.open(self.url)
         rows = browser.evaluate(ROWS)
         self.assertEqual(rows[0]["name"], "burner")
-        self.assertEqual({row["name"] for row in rows}, {"burner", "starved", "sleepers", "hoarder", "writer", HOSTILE})
+        self.assertEqual({row["name"] for row in rows}, NAMES)
         self.check_quiet(browser)
 
     def test_bars_are_as_long_as_the_numbers_beside_them(self):
@@ -180,7 +183,7 @@ class Page(unittest.TestCase):
         self.assertFalse(self.reloaded(browser))
         self.assertEqual(browser.evaluate("window.scrollY"), place)
         self.assertEqual(browser.evaluate("document.activeElement.getAttribute('href')"), "?sort=memory")
-        self.assertEqual(self.rows(browser).keys(), {"burner", "starved", "sleepers", "hoarder", "writer", HOSTILE})
+        self.assertEqual(self.rows(browser).keys(), NAMES)
         self.check_quiet(browser)
 
     def test_without_javascript_it_shows_the_table_and_reloads_itself(self):
@@ -255,6 +258,7 @@ def make_screenshot(path):
         time.sleep(12)  # so that the longer windows differ from the shortest
         agent.metrics()
         browser.open("http://127.0.0.1:%d/" % agent.port)
+        browser.resize(1200, browser.evaluate("document.body.scrollHeight"))
         browser.screenshot(path)
 
 

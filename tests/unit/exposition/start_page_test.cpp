@@ -202,6 +202,7 @@ TEST_CASE("While there is nothing to show, the page says why and tries again") {
 
 TEST_CASE("Numbers are written as a person reads them") {
     CHECK(cores_text(0) == "0.00");
+    CHECK(cores_text(0.0004) == "0.00");
     CHECK(cores_text(0.004) == "0.004");
     CHECK(cores_text(0.5) == "0.50");
     CHECK(cores_text(12.34) == "12.3");
