@@ -218,7 +218,7 @@ Result<void> Daemon::schedule() {
 }
 
 Result<void> Daemon::run() {
-    publish_status();
+    exchange_->set_status({.ready = true, .reason = ""});
     spdlog::info("plimsoll {}: watching {} containers, events by {}", PLIMSOLL_VERSION,
                  registry_->shown().size(), scope_->uses_ringbuf() ? "ring buffer" : "perf buffers");
     for (const auto port : web_->ports()) {
@@ -292,7 +292,6 @@ void Daemon::resync() {
     }
     drain_events();
     watcher_->finish_resync(boot_time_ns());
-    publish_status();
 }
 
 /// Each container in its turn, so that many of them never hold the loop up; and those that have no name yet.
@@ -308,19 +307,7 @@ void Daemon::refresh_names(std::uint64_t now_ns) {
 void Daemon::answer_scrape() {
     if (exchange_->take_pending()) {
         exchange_->publish(take_snapshot());
-        publish_status();
     }
-}
-
-void Daemon::publish_status() {
-    Status status;
-    status.ready = true;
-    for (const auto* watched : registry_->shown()) {
-        status.containers.push_back({watched->container.name,
-                                     std::string(to_string(watched->container.runtime)),
-                                     watched->container.cgroup});
-    }
-    exchange_->set_status(std::move(status));
 }
 
 }  // namespace plimsoll

@@ -60,7 +60,6 @@ class Daemon {
     void write_identity(SampleWriter& writer) const;
     void update_self_metrics();
     void update_program_metrics(const bpf_object* object);
-    void publish_status();
 
     Config config_;
     Selector selector_;

@@ -80,6 +80,7 @@ std::shared_ptr<const Snapshot> Daemon::take_snapshot() {
         visit_tasks();
     }
     auto snapshot = std::make_shared<Snapshot>();
+    snapshot->taken_unix_ns = unix_time_ns(boot_time_ns());
     const std::span<const SampledContainer> all = sampled();
     const auto containers = all.first(shown_.size()), groups = all.subspan(shown_.size());
     for (const auto* watched : shown_) {

@@ -3,16 +3,17 @@
 
 #include <utility>
 
+#include "exposition/gzip.h"
 #include "exposition/negotiate.h"
+#include "exposition/overview.h"
 #include "exposition/start_page.h"
+#include "exposition/start_page_assets.h"
 
 namespace plimsoll {
 namespace {
 
 constexpr std::string_view kHtml = "text/html; charset=utf-8";
 constexpr std::string_view kAllow = "Allow: GET, HEAD\r\n";
-constexpr std::string_view kOnlyOurStyle =
-    "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'\r\n";
 constexpr std::string_view kVary = "Vary: Accept, Accept-Encoding\r\n";
 constexpr std::string_view kVaryGzip = "Vary: Accept, Accept-Encoding\r\nContent-Encoding: gzip\r\n";
 
@@ -22,6 +23,15 @@ Response short_answer(int status, std::string text, std::string_view more_header
     response.text = std::move(text);
     response.more_headers = more_headers;
     return response;
+}
+
+std::string packed(std::string_view text) {
+    std::string out;
+    GzipEncoder encoder;
+    encoder.start(out);
+    encoder.append(text);
+    encoder.finish();
+    return out;
 }
 
 }  // namespace
@@ -84,7 +94,7 @@ Response Answers::route(const Request& request) {
         return ready();
     }
     if (request.path == "/") {
-        return start_page();
+        return start_page(request);
     }
     return short_answer(404, "not found; try /metrics\n");
 }
@@ -108,15 +118,32 @@ Response Answers::metrics(const Request& request) {
 }
 
 Response Answers::ready() const {
-    const auto status = source_.status();
-    return status->ready ? short_answer(200, "ready\n") : short_answer(503, status->reason + "\n");
+    const Status status = source_.status();
+    return status.ready ? short_answer(200, "ready\n") : short_answer(503, status.reason + "\n");
 }
 
-Response Answers::start_page() const {
+Response Answers::start_page(const Request& request) {
+    const StartPage page(PLIMSOLL_VERSION, this_host(), sort_key_of(request.query));
     Response response;
     response.content_type = kHtml;
-    response.more_headers = kOnlyOurStyle;
-    response.text = render_start_page(PLIMSOLL_VERSION, *source_.status());
+    response.more_headers = kStartPagePolicy;
+    if (const Status status = source_.status(); !status.ready) {
+        response.status = 503;
+        response.text = page.excuse("The agent is not ready: " + status.reason + ".");
+        return response;
+    }
+    const auto snapshot = source_.scrape(scrape_deadline_);
+    if (!snapshot) {
+        response.status = 503;
+        response.text = page.excuse("No sample could be taken in time.");
+        return response;
+    }
+    response.text = page.table(make_overview(*snapshot));
+    const bool gzip = negotiate(request.accept, request.accept_encoding).gzip;
+    response.more_headers += gzip ? kVaryGzip : kVary;
+    if (gzip) {
+        response.text = packed(response.text);
+    }
     return response;
 }
 

@@ -14,7 +14,8 @@ namespace plimsoll {
 
 struct Request {
     std::string_view method;
-    std::string_view path;  ///< decoded, without the query
+    std::string_view path;   ///< decoded, without the query
+    std::string_view query;  ///< as it came, without the question mark
     std::string_view accept;
     std::string_view accept_encoding;
     bool has_body = false;
@@ -23,8 +24,8 @@ struct Request {
 struct Response {
     int status = 200;
     std::string_view content_type = "text/plain; charset=utf-8";
-    std::string_view more_headers;     ///< each with its line end
-    std::string text;                  ///< the body of short answers
+    std::string more_headers;          ///< each with its line end
+    std::string text;                  ///< the body of all but scrapes
     std::shared_ptr<const Page> page;  ///< the body of a scrape
 
     std::string_view body() const { return page ? page->body() : std::string_view(text); }
@@ -50,7 +51,7 @@ class Answers {
     Response route(const Request& request);
     Response metrics(const Request& request);
     Response ready() const;
-    Response start_page() const;
+    Response start_page(const Request& request);
 
     ScrapeSource& source_;
     const std::chrono::milliseconds scrape_deadline_;

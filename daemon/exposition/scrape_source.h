@@ -8,20 +8,15 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "exposition/snapshot.h"
 
 namespace plimsoll {
 
-/// One row of the start page, and whether /readyz says yes.
+/// Whether /readyz says yes.
 struct Status {
-    struct Watched {
-        std::string name, runtime, cgroup;
-    };
     bool ready = false;
     std::string reason = "starting";  ///< why not ready, one sentence
-    std::vector<Watched> containers;
 };
 
 class ScrapeSource {
@@ -32,7 +27,7 @@ class ScrapeSource {
     /// `deadline`, or cancelled.
     virtual std::shared_ptr<const Snapshot> scrape(std::chrono::milliseconds deadline) = 0;
 
-    virtual std::shared_ptr<const Status> status() = 0;  ///< never nullptr
+    virtual Status status() = 0;
 
     /// Every scrape, waiting or to come, returns nullptr: the web server is going away.
     virtual void cancel() = 0;

@@ -44,6 +44,7 @@ struct FamilySamples {
 };
 
 struct Snapshot {
+    std::uint64_t taken_unix_ns = 0;  ///< when sampling began
     std::vector<LabelPrefix> containers;
     std::vector<FamilySamples> families;  ///< in declaration order
     std::vector<HistogramValue> histograms;

@@ -16,8 +16,7 @@ Result<std::unique_ptr<SnapshotExchange>> SnapshotExchange::create() {
     return std::unique_ptr<SnapshotExchange>(new SnapshotExchange(std::move(fd)));
 }
 
-SnapshotExchange::SnapshotExchange(UniqueFd fd)
-    : fd_(std::move(fd)), status_(std::make_shared<const Status>()) {}
+SnapshotExchange::SnapshotExchange(UniqueFd fd) : fd_(std::move(fd)) {}
 
 bool SnapshotExchange::take_pending() {
     eventfd_t count = 0;
@@ -41,9 +40,8 @@ void SnapshotExchange::publish(std::shared_ptr<const Snapshot> snapshot) {
 }
 
 void SnapshotExchange::set_status(Status status) {
-    auto fresh = std::make_shared<const Status>(std::move(status));
     const std::lock_guard lock(mutex_);
-    status_.swap(fresh);
+    status_ = std::move(status);
 }
 
 std::shared_ptr<const Snapshot> SnapshotExchange::scrape(std::chrono::milliseconds deadline) {
@@ -60,7 +58,7 @@ std::shared_ptr<const Snapshot> SnapshotExchange::scrape(std::chrono::millisecon
     return mine->snapshot;
 }
 
-std::shared_ptr<const Status> SnapshotExchange::status() {
+Status SnapshotExchange::status() {
     const std::lock_guard lock(mutex_);
     return status_;
 }

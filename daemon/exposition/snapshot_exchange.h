@@ -29,12 +29,12 @@ class SnapshotExchange : public ScrapeSource {
     /// failed: they are told so.
     void publish(std::shared_ptr<const Snapshot> snapshot);
 
-    /// Loop: what /readyz and the start page say from now on.
+    /// Loop: what /readyz says from now on.
     void set_status(Status status);
 
     // ScrapeSource, for the HTTP threads.
     std::shared_ptr<const Snapshot> scrape(std::chrono::milliseconds deadline) override;
-    std::shared_ptr<const Status> status() override;
+    Status status() override;
     void cancel() override;
 
   private:
@@ -51,7 +51,7 @@ class SnapshotExchange : public ScrapeSource {
     std::condition_variable changed_;
     std::shared_ptr<Round> round_;  ///< nullptr while nobody waits
     bool cancelled_ = false;
-    std::shared_ptr<const Status> status_;
+    Status status_;
 };
 
 }  // namespace plimsoll

@@ -193,11 +193,14 @@ int WebServer::handle(mg_connection* connection) {
     const Response response = answers_.answer(
         {.method = info.request_method,
          .path = info.local_uri != nullptr ? info.local_uri : "",
+         .query = info.query_string != nullptr ? info.query_string : "",
          .accept = accept,
          .accept_encoding = accept_encoding,
          .has_body = info.content_length > 0 || mg_get_header(connection, "Transfer-Encoding") != nullptr});
     if (response.page) {
         guard_.holds(connection, response.page.get(), response.page->memory());
+    } else {
+        guard_.holds(connection, response.text.data(), response.text.capacity());
     }
     mg_disable_connection_keep_alive(connection);
     send(connection, response, std::string_view(info.request_method) != "HEAD");

@@ -14,9 +14,9 @@ namespace plimsoll::testing {
 class FakeSource : public ScrapeSource {
   public:
     std::shared_ptr<const Snapshot> scrape(std::chrono::milliseconds) override { return on_scrape(); }
-    std::shared_ptr<const Status> status() override {
+    Status status() override {
         const std::lock_guard lock(mutex_);
-        return std::make_shared<const Status>(status_);
+        return status_;
     }
     void cancel() override {}
 

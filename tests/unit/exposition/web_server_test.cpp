@@ -5,6 +5,7 @@
 #include <set>
 #include <thread>
 
+#include "container_snapshot.h"
 #include "fake_source.h"
 #include "gunzip.h"
 #include "http_client.h"
@@ -119,13 +120,44 @@ TEST_CASE("/healthz says ok while the process lives and /readyz why it is not re
     const Reply starting = get(server.port, "/readyz");
     CHECK(starting.status == 503);
     CHECK(starting.body == "starting\n");
-    server.source.set_status({.ready = true, .reason = "", .containers = {{"w<b>", "docker", "/docker/1"}}});
+    server.source.set_status({.ready = true, .reason = ""});
     CHECK(get(server.port, "/readyz").status == 200);
+}
+
+TEST_CASE("The start page is a fresh sample under a strict policy and leaves the scrape's figures alone") {
+    testing::ContainerSnapshot containers({testing::named("w<b>"), testing::named("a")});
+    containers.family("container_threads", {{0, 2, ""}, {1, 1, ""}});
+    TestServer server([&] { return std::make_shared<const Snapshot>(containers.get()); });
+    server.source.set_status({.ready = true, .reason = ""});
     const Reply page = get(server.port, "/");
     CHECK(page.status == 200);
     CHECK(page.headers.at("content-type") == "text/html; charset=utf-8");
-    CHECK(page.headers.at("content-security-policy").starts_with("default-src 'none'"));
-    CHECK(page.body.find("w&lt;b&gt;") != std::string::npos);
+    const std::string& policy = page.headers.at("content-security-policy");
+    CHECK(policy.starts_with("default-src 'none';"));
+    CHECK(policy.find("script-src 'sha256-") != std::string::npos);
+    CHECK(policy.find("http") == std::string::npos);
+    CHECK(page.body.find("w&lt;b&gt;") > page.body.find("/docker/a"));
+    const Reply sorted = get(server.port, "/?x=%3Cscript%3E&sort=threads");
+    CHECK(sorted.body.find("w&lt;b&gt;") < sorted.body.find("/docker/a"));
+    CHECK(sorted.body.find("%3C") == std::string::npos);
+    const Reply packed = get(server.port, "/", "Accept-Encoding: gzip\r\n");
+    CHECK(packed.headers.at("content-encoding") == "gzip");
+    CHECK(packed.headers.at("content-security-policy") == policy);
+    CHECK(gunzip(packed.body, 1'000'000) == page.body);
+    CHECK(server.web->last_scrape().duration_ns == 0);
+    CHECK(server.web->last_scrape().bytes == 0);
+}
+
+TEST_CASE("The start page says so when the agent is not ready or no sample came in time") {
+    TestServer server([] { return nullptr; });
+    const Reply starting = get(server.port, "/");
+    CHECK(starting.status == 503);
+    CHECK(starting.headers.at("content-type") == "text/html; charset=utf-8");
+    CHECK(starting.body.find("The agent is not ready: starting.") != std::string::npos);
+    server.source.set_status({.ready = true, .reason = ""});
+    const Reply late = get(server.port, "/");
+    CHECK(late.status == 503);
+    CHECK(late.body.find("No sample could be taken in time.") != std::string::npos);
 }
 
 TEST_CASE("A scrape that comes too late is 503 and one that throws is 500") {
