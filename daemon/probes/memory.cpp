@@ -78,7 +78,7 @@ constexpr std::uint64_t kUnlimited = std::uint64_t{1} << 62;
 
 struct MemoryState {
     CgroupDirectory directory;
-    KeptFd usage, stat, swap, events;
+    KeptFd usage, stat, swap, events, peak, failures, kernel;
 };
 
 class MemoryProbe : public CgroupProbe<MemoryState, M::count> {
@@ -151,16 +151,16 @@ bool MemoryProbe::read_v1(CgroupName cgroup, MemoryState& state, Values& values)
     }
     put(values, M::usage, parse_number(*usage));
     read_fields(reader().next(*v1_, cgroup, state.directory, "memory.stat", &state.stat), kStatV1, values);
-    static constexpr MemoryField kSingles[] = {{"memory.max_usage_in_bytes", M::max_usage},
-                                               {"memory.failcnt", M::failcnt},
-                                               {"memory.kmem.usage_in_bytes", M::kernel},
-                                               {"memory.limit_in_bytes", M::spec_limit},
-                                               {"memory.memsw.limit_in_bytes", M::spec_swap_limit},
-                                               {"memory.soft_limit_in_bytes", M::spec_reservation}};
-    for (const auto& file : kSingles) {
-        const auto text = reader().next(*v1_, cgroup, state.directory, file.key.data());
-        put(values, file.series, text ? parse_number(*text) : std::nullopt);
-    }
+    const auto single = [&](std::size_t series, const char* file, KeptFd* kept = nullptr) {
+        const auto text = reader().next(*v1_, cgroup, state.directory, file, kept);
+        put(values, series, text ? parse_number(*text) : std::nullopt);
+    };
+    single(M::max_usage, "memory.max_usage_in_bytes", &state.peak);
+    single(M::failcnt, "memory.failcnt", &state.failures);
+    single(M::kernel, "memory.kmem.usage_in_bytes", &state.kernel);
+    single(M::spec_limit, "memory.limit_in_bytes");
+    single(M::spec_swap_limit, "memory.memsw.limit_in_bytes");
+    single(M::spec_reservation, "memory.soft_limit_in_bytes");
     return true;
 }
 
@@ -175,16 +175,15 @@ bool MemoryProbe::read_v2(CgroupName cgroup, MemoryState& state, Values& values)
     };
     read_fields(next("memory.stat", &state.stat), kStatV2, values);
     read_fields(next("memory.events", &state.events), kEventsV2, values);
-    const auto swap = next("memory.swap.current", &state.swap);
-    put(values, M::swap, swap ? parse_number(*swap) : std::nullopt);
-    static constexpr MemoryField kSingles[] = {{"memory.peak", M::max_usage},
-                                               {"memory.max", M::spec_limit},
-                                               {"memory.swap.max", M::spec_swap_limit},
-                                               {"memory.min", M::spec_reservation}};
-    for (const auto& file : kSingles) {
-        const auto text = next(file.key.data());
-        put(values, file.series, text ? parse_limit(*text) : std::nullopt);
-    }
+    const auto single = [&](std::size_t series, const char* file, KeptFd* kept = nullptr) {
+        const auto number = next(file, kept);
+        put(values, series, number ? parse_limit(*number) : std::nullopt);
+    };
+    single(M::swap, "memory.swap.current", &state.swap);
+    single(M::max_usage, "memory.peak", &state.peak);
+    single(M::spec_limit, "memory.max");
+    single(M::spec_swap_limit, "memory.swap.max");
+    single(M::spec_reservation, "memory.min");
     return true;
 }
 

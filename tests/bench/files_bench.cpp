@@ -2,7 +2,6 @@
 // What reading a cgroup's file costs: through a kept descriptor, opened below a kept directory, opened by its
 // whole path; and the kernel memory that a kept descriptor holds. For docs/decisions/0008. Needs root.
 #include <fcntl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,11 +9,13 @@
 #include <chrono>
 #include <cstdio>
 #include <fstream>
+#include <ranges>
 #include <string>
 #include <vector>
 
 #include "containers/cgroup_tree.h"
 #include "files/read_file.h"
+#include "probes/cgroup_probe.h"
 
 namespace plimsoll {
 namespace {
@@ -22,6 +23,8 @@ namespace {
 constexpr int kRounds = 5;
 constexpr int kRepetitions = 20'000;
 constexpr std::size_t kDescriptors = 5'000;
+constexpr std::size_t kContainers = 1'000;
+constexpr int kSamples = 5;
 /// As deep as a pod's container.
 const std::string kBelow =
     "/plimsoll-bench.slice/burstable.slice/pod0a1b2c3d-0000-0000-0000-0123456789ab.slice/"
@@ -29,15 +32,15 @@ const std::string kBelow =
 
 /// The fastest of some rounds: the others were disturbed.
 template <typename Read>
-double nanoseconds_per(Read read) {
+double nanoseconds_per(Read read, int repetitions = kRepetitions) {
     double best = 1e18;
     for (int round = 0; round < kRounds; ++round) {
         const auto begin = std::chrono::steady_clock::now();
-        for (int i = 0; i < kRepetitions; ++i) {
+        for (int i = 0; i < repetitions; ++i) {
             read();
         }
         const std::chrono::duration<double, std::nano> took = std::chrono::steady_clock::now() - begin;
-        best = std::min(best, took.count() / kRepetitions);
+        best = std::min(best, took.count() / repetitions);
     }
     return best;
 }
@@ -67,36 +70,74 @@ double kernel_bytes_per_descriptor(const std::string& path, bool read) {
     return static_cast<double>(slab_bytes() - before) / static_cast<double>(kDescriptors);
 }
 
-class Tree {
+/// Cgroups at one path in every hierarchy, removed at the end.
+class Cgroups {
   public:
-    explicit Tree(const CgroupLayout& layout) : layout_(layout) {
-        for_each([](const std::string& path) { mkdir(path.c_str(), 0755); }, true);
+    explicit Cgroups(const CgroupLayout& layout) : layout_(layout) {}
+    Cgroups(const Cgroups&) = delete;
+    Cgroups& operator=(const Cgroups&) = delete;
+    ~Cgroups() {
+        for (const auto& path : made_ | std::views::reverse) {
+            rmdir(path.c_str());
+        }
     }
-    Tree(const Tree&) = delete;
-    Tree& operator=(const Tree&) = delete;
-    ~Tree() {
-        for_each([](const std::string& path) { rmdir(path.c_str()); }, false);
+    void make(const std::string& below) {
+        for (std::size_t end = below.find('/', 1);; end = below.find('/', end + 1)) {
+            for (const auto& hierarchy : layout_.all) {
+                const std::string path = hierarchy.mount + below.substr(0, end);
+                if (mkdir(path.c_str(), 0755) == 0) {
+                    made_.push_back(path);
+                }
+            }
+            if (end == std::string::npos) {
+                return;
+            }
+        }
     }
 
   private:
-    template <typename Action>
-    void for_each(Action action, bool down) const {
-        for (const auto& hierarchy : layout_.all) {
-            std::vector<std::string> paths;
-            for (std::size_t end = kBelow.find('/', 1);; end = kBelow.find('/', end + 1)) {
-                paths.push_back(hierarchy.mount + kBelow.substr(0, end));
-                if (end == std::string::npos) {
-                    break;
-                }
-            }
-            if (!down) {
-                std::ranges::reverse(paths);
-            }
-            std::ranges::for_each(paths, action);
-        }
-    }
     const CgroupLayout& layout_;
+    std::vector<std::string> made_;
 };
+
+/// What a sample of all probes that read files takes for each of many idle containers.
+void measure_probes(const CgroupLayout& layout, Cgroups& cgroups, DescriptorBudget* budget,
+                    const char* label) {
+    std::vector<std::string> paths;
+    std::vector<SampledContainer> containers;
+    for (std::size_t i = 0; i < kContainers; ++i) {
+        paths.push_back(kBelow + std::to_string(i));
+        cgroups.make(paths.back());
+    }
+    for (const auto& path : paths) {
+        containers.push_back({.index = static_cast<std::uint32_t>(containers.size()),
+                              .handle = containers.size() + 1,
+                              .slots = {},
+                              .cgroup = path,
+                              .cgroup_id = id_of(layout, path).value_or(0),
+                              .since_ns = 0});
+    }
+    double sum = 0;
+    for (const auto& probe : make_probes()) {
+        auto* reader = dynamic_cast<ReadsFiles*>(probe.get());
+        if (reader == nullptr) {
+            continue;
+        }
+        reader->open({layout, budget});
+        const double took = nanoseconds_per(
+            [&] {
+                Snapshot snapshot;
+                snapshot.containers.resize(containers.size());
+                SampleWriter writer(snapshot);
+                probe->sample({1, containers, {}}, writer);
+            },
+            kSamples);
+        sum += took;
+        std::printf("files_probe_%s_%s_us_per_container %.2f\n", std::string(probe->name()).c_str(), label,
+                    took / kContainers / 1000);
+    }
+    std::printf("files_probes_%s_us_per_container %.2f\n", label, sum / kContainers / 1000);
+}
 
 void measure(const std::string& directory, const char* name) {
     const std::string path = directory + "/" + name;
@@ -114,16 +155,14 @@ void measure(const std::string& directory, const char* name) {
 }
 
 int run() {
-    rlimit limit{};
-    getrlimit(RLIMIT_NOFILE, &limit);
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
+    const std::size_t limit = raise_descriptor_limit();
     const auto layout = detect_layout();
     if (!layout || geteuid() != 0) {
         std::fprintf(stderr, "files_bench: needs root and a cgroup hierarchy\n");
         return 1;
     }
-    const Tree tree(*layout);
+    Cgroups cgroups(*layout);
+    cgroups.make(kBelow);
     for (const auto& hierarchy : layout->all) {
         for (const char* name :
              {"cpuacct.usage", "cpuacct.stat", "cpu.stat", "cpu.max", "cpu.shares", "memory.usage_in_bytes",
@@ -139,6 +178,9 @@ int run() {
             std::printf("files_kernel_bytes_opened_and_read %.0f\n", kernel_bytes_per_descriptor(some, true));
         }
     }
+    DescriptorBudget budget(limit), none(0);
+    measure_probes(*layout, cgroups, &budget, "kept");
+    measure_probes(*layout, cgroups, &none, "by_path");
     return 0;
 }
 
