@@ -72,6 +72,7 @@ constexpr std::uint64_t kNsPerSecond = 1'000'000'000;
 struct CpuState {
     CgroupDirectory cpuacct, cpu, v2;
     KeptFd usage, times, cfs, stat;
+    bool used_v2 = false;  ///< stays so: the two accounts began at different moments
 };
 
 class CpuProbe : public CgroupProbe<CpuState, Series::count> {
@@ -91,7 +92,7 @@ class CpuProbe : public CgroupProbe<CpuState, Series::count> {
     bool read(const SampledContainer& container, const SampleContext&, CpuState& state,
               Values& values) override {
         const CgroupName cgroup = name_of(container);
-        const bool used = read_usage_v1(cgroup, state, values);
+        const bool used = !state.used_v2 && read_usage_v1(cgroup, state, values);
         const bool limited = !state.cpuacct.gone() && read_limits_v1(cgroup, state, values);
         if (state.cpuacct.gone() || state.cpu.gone()) {
             return false;
@@ -158,6 +159,7 @@ void CpuProbe::read_v2(CgroupName cgroup, CpuState& state, Values& values, bool 
         return;
     }
     read_stat(*text, with_usage, values);
+    state.used_v2 = with_usage;
     read_limits_v2(cgroup, state, values);
     if (!values.has(Series::spec_quota)) {
         for (std::size_t series = Series::periods; series <= Series::burst_time; ++series) {
