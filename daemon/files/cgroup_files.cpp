@@ -13,6 +13,10 @@ std::optional<std::string_view> CgroupReader::first(const CgroupHierarchy* hiera
         return std::nullopt;
     }
     const bool known = directory.found_;
+    if (known && !directory.directory_ && !alive(cgroup)) {
+        directory.leave();  // a path alone does not tell a cgroup from its successor
+        return std::nullopt;
+    }
     if (!known && !enter(*hierarchy, cgroup, directory)) {
         return std::nullopt;
     }
@@ -24,9 +28,7 @@ std::optional<std::string_view> CgroupReader::first(const CgroupHierarchy* hiera
         return std::nullopt;  // there is none any more
     }
     // Removed; in another hierarchy it may have been made anew for a container that lives on.
-    directory.found_ = false;
-    directory.gone_ = true;
-    directory.close();
+    directory.leave();
     return enter(*hierarchy, cgroup, directory) ? next(*hierarchy, cgroup, directory, file, kept)
                                                 : std::nullopt;
 }

@@ -25,10 +25,14 @@ class CgroupDirectory {
   public:
     /// It was there, and is not any more.
     [[nodiscard]] bool gone() const { return gone_; }
-    void close() { directory_.reset(); }
 
   private:
     friend class CgroupReader;
+    void leave() {
+        directory_.reset();
+        found_ = false;
+        gone_ = true;
+    }
     KeptFd directory_;
     bool found_ = false;  ///< with or without a descriptor
     bool gone_ = false;
