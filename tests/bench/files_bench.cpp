@@ -45,11 +45,11 @@ double nanoseconds_per(Read read, int repetitions = kRepetitions) {
     return best;
 }
 
-std::uint64_t slab_bytes() {
+std::int64_t slab_bytes() {
     std::ifstream meminfo("/proc/meminfo");
     for (std::string line; std::getline(meminfo, line);) {
         if (line.starts_with("Slab:")) {
-            return std::stoull(line.substr(5)) * 1024;
+            return std::stoll(line.substr(5)) * 1024;
         }
     }
     return 0;
@@ -60,7 +60,7 @@ double kernel_bytes_per_descriptor(const std::string& path, bool read) {
     FileReader reader;
     std::vector<UniqueFd> kept;
     kept.reserve(kDescriptors);
-    const std::uint64_t before = slab_bytes();
+    const std::int64_t before = slab_bytes();
     for (std::size_t i = 0; i < kDescriptors; ++i) {
         kept.emplace_back(open(path.c_str(), O_RDONLY | O_CLOEXEC));
         if (read) {

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Probes diskio, pressure, tasks and machine; the texts are those of real kernels.
-#include <unistd.h>
-
+// Probe diskio; the texts are those of real kernels.
 #include <catch2/catch.hpp>
 
 #include "file_fixture.h"
@@ -71,49 +69,6 @@ TEST_CASE("a device that is gone keeps its name and its counters; a number's new
     CHECK(host.sample()[fs("reads", "/dev/other")] == 1);
     host.remove("unified/c");
     CHECK(host.sample()[fs("reads", "/dev/other")] == 1);
-}
-
-TEST_CASE("pressure: some is waiting, full is stalled, and no file is no series") {
-    Fixture host(make_pressure_probe(), Host::hybrid);
-    host.write("unified", "cpu.pressure", "some avg10=0.00 avg60=0.00 avg300=0.00 total=395721\n");
-    host.write("unified", "memory.pressure",
-               "some avg10=0.00 avg60=0.00 avg300=0.00 total=5\nfull avg10=0.00 avg60=0.00 avg300=0.00 "
-               "total=4\n");
-    CHECK(host.sample() == Page{{"container_pressure_cpu_waiting_seconds_total", 395721000},
-                                {"container_pressure_memory_waiting_seconds_total", 5000},
-                                {"container_pressure_memory_stalled_seconds_total", 4000}});
-    Fixture off(make_pressure_probe(), Host::v2);
-    off.make("unified");
-    CHECK(off.sample().empty());
-    Fixture v1(make_pressure_probe(), Host::v1);
-    v1.make("memory");
-    CHECK(v1.sample().empty());
-}
-
-TEST_CASE("the limit of threads: a number, max as 0, garbage as nothing") {
-    for (const Host kind : {Host::v1, Host::hybrid, Host::v2}) {
-        Fixture host(make_tasks_probe(), kind);
-        host.make(kind == Host::v1 ? "memory" : "unified");
-        const auto* place = kind == Host::v2 ? "unified" : "pids";
-        CHECK(host.sample().empty());
-        host.write(place, "pids.max", "max\n");
-        CHECK(host.sample() == Page{{"container_threads_max", 0}});
-        host.write(place, "pids.max", "4915\n");
-        CHECK(host.sample() == Page{{"container_threads_max", 4915}});
-        host.write(place, "pids.max", "many\n");
-        CHECK(host.sample().empty());
-    }
-}
-
-TEST_CASE("the machine has CPUs, memory and swap, without a container's labels") {
-    Fixture host(make_machine_probe(), Host::v2);
-    host.write_machine("proc/meminfo", "MemTotal:       24682416 kB\nSwapTotal:             0 kB\n");
-    const auto cpus = static_cast<std::uint64_t>(sysconf(_SC_NPROCESSORS_ONLN));
-    CHECK(host.sample_as("/", 1) == Page{{"machine_cpu_cores", cpus},
-                                         {"machine_memory_bytes", 24682416ULL * 1024},
-                                         {"machine_swap_bytes", 0}});
-    host.write_machine("proc/meminfo", "MemTotal: lots\n");
-    CHECK(host.sample_as("/", 1) == Page{{"machine_cpu_cores", cpus}});
 }
 
 }  // namespace
