@@ -160,7 +160,8 @@ Result<void> Daemon::start_kernel_side() {
 }
 
 Result<void> Daemon::start_probes() {
-    const ProbeContext context{*scope_, *types_, layout_, config_};
+    descriptors_ = std::make_unique<DescriptorBudget>(keepable_descriptors(raise_descriptor_limit()));
+    const ProbeContext context{*scope_, *types_, layout_, config_, descriptors_.get()};
     for (auto& probe : make_probes()) {
         const std::string name(probe->name());
         const ProbeConfig& wanted = config_.probes[name];

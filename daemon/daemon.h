@@ -71,6 +71,7 @@ class Daemon {
     UniqueFd program_stats_;
     std::unique_ptr<KernelTypes> types_;
     std::unique_ptr<Scope> scope_;
+    std::unique_ptr<DescriptorBudget> descriptors_;
     struct RunningProbe {
         std::unique_ptr<Probe> probe;
         bool up = false;

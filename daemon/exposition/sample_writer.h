@@ -38,6 +38,12 @@ class SampleWriter {
         snapshot_.families.back().samples.push_back({container, fragment, Number{}, index});
     }
 
+    /// Whether the family is on the page: the probe that declares it runs.
+    [[nodiscard]] bool has(const MetricSpec& spec) const {
+        return std::ranges::any_of(
+            snapshot_.families, [&](const FamilySamples& family) { return family.spec->name == spec.name; });
+    }
+
     /// For a family that another probe declares, and has nothing for some containers in: what is added for
     /// those is kept, the rest ignored.
     class Supplement {
@@ -51,10 +57,15 @@ class SampleWriter {
         Supplement(const Supplement&) = delete;
         Supplement& operator=(const Supplement&) = delete;
         /// Everything in the order of the containers again.
-        ~Supplement() { std::ranges::stable_sort(family_.samples, {}, &Sample::container); }
+        ~Supplement() {
+            if (!std::ranges::is_sorted(family_.samples, {}, &Sample::container)) {
+                std::ranges::stable_sort(family_.samples, {}, &Sample::container);
+            }
+        }
 
+        [[nodiscard]] bool lacks(std::uint32_t container) const { return !present_[container]; }
         void add(std::uint32_t container, std::string_view fragment, Number value) {
-            if (!present_[container]) {
+            if (lacks(container)) {
                 family_.samples.push_back({container, fragment, value});
             }
         }

@@ -9,6 +9,7 @@
 #include "kernel/programs.h"
 #include "ledger.skel.h"
 #include "probes/probe.h"
+#include "probes/shared_families.h"
 
 namespace plimsoll {
 
@@ -73,6 +74,28 @@ constexpr std::array<std::string_view, STATE_COUNT> kStateFragments{
     R"(state="sleep")",   R"(state="child")",    R"(state="io_uring")", R"(state="fault")",
     R"(state="blocked")", R"(state="stopped")",  R"(state="other")"};
 
+/// What cAdvisor calls them, and which of ours they are made of.
+enum TaskState : std::uint8_t { kSleeping, kRunning, kStopped, kUninterruptible, kIoWaiting, kTaskStates };
+constexpr std::array<std::string_view, kTaskStates> kTaskFragments{
+    R"(state="sleeping")", R"(state="running")", R"(state="stopped")", R"(state="uninterruptible")",
+    R"(state="iowaiting")"};
+
+constexpr TaskState task_state_of(std::size_t state) {
+    switch (state) {
+        case STATE_RUNNING:
+        case STATE_RUNNABLE:
+            return kRunning;
+        case STATE_STOPPED:
+            return kStopped;
+        case STATE_BLOCKED:
+            return kUninterruptible;
+        case STATE_DISK:
+            return kIoWaiting;
+        default:
+            return kSleeping;
+    }
+}
+
 class LedgerProbe : public Probe {
   public:
     [[nodiscard]] std::string_view name() const override { return "ledger"; }
@@ -103,10 +126,12 @@ class LedgerProbe : public Probe {
     }
 
     void sample(const SampleContext& context, SampleWriter& writer) override;
+    void supply(const SampleContext& context, SampleWriter& writer) override;
     void fold(std::uint32_t slot, Handle heir) override { sums_.fold(slot, heir); }
     void forget(Handle container) override {
         sums_.forget(container);
         readings_.erase(container);
+        charged_ns_.erase(container);
     }
     [[nodiscard]] bpf_object* object() const override { return skeleton_->obj; }
     [[nodiscard]] double residual_seconds() const override { return static_cast<double>(residual_ns_) / 1e9; }
@@ -116,6 +141,8 @@ class LedgerProbe : public Probe {
         std::uint32_t container;
         LedgerValues values;
         ledger_account sums;
+        Handle handle;
+        bool ended;
     };
 
     void write_states(SampleWriter& writer) const;
@@ -126,6 +153,7 @@ class LedgerProbe : public Probe {
     SlotSums<ledger_account> sums_{
         [this](std::uint32_t slot) { return read_slot(scope_->slot_accounts(slot)); }};
     std::unordered_map<Handle, LedgerReading> readings_;
+    std::unordered_map<Handle, std::uint64_t> charged_ns_;  // of those that no file tells about
     std::vector<Row> rows_;
     std::uint64_t residual_ns_ = 0;
 };
@@ -136,7 +164,8 @@ void LedgerProbe::sample(const SampleContext& context, SampleWriter& writer) {
     for (const auto& container : context.containers) {
         const ledger_account sums = sums_.sum(container.handle, container.slots);
         LedgerReading& reading = readings_[container.handle];
-        rows_.push_back({container.index, reading.update(sums, scope_->ledger_time(context.now_ns)), sums});
+        rows_.push_back({container.index, reading.update(sums, scope_->ledger_time(context.now_ns)), sums,
+                         container.handle, container.ended});
         residual_ns_ = std::max(residual_ns_, reading.residual_ns());
     }
     write_states(writer);
@@ -160,6 +189,37 @@ void LedgerProbe::sample(const SampleContext& context, SampleWriter& writer) {
     write(Family::migrations, [](const Row& row) { return Number::count(row.sums.migrations); });
     write(Family::wakeups, [](const Row& row) { return Number::count(row.sums.wakeups); });
     write(Family::stolen, [](const Row& row) { return Number::nanoseconds(row.values.stolen_ns); });
+}
+
+/// Stolen time is booked later than the running time that it is part of, so their difference is held up.
+void LedgerProbe::supply(const SampleContext&, SampleWriter& writer) {
+    if (writer.has(kCpuUsage)) {
+        auto usage = writer.supplement(kCpuUsage);
+        for (const auto& row : rows_) {
+            if (!usage.lacks(row.container)) {
+                continue;
+            }
+            const std::uint64_t running = row.values.state_ns[STATE_RUNNING];
+            std::uint64_t& charged = charged_ns_[row.handle];
+            charged = std::max(charged, running - std::min(running, row.values.stolen_ns));
+            usage.add(row.container, kTotalCpu, Number::nanoseconds(charged));
+        }
+    }
+    if (writer.has(kTasksState)) {
+        auto tasks = writer.supplement(kTasksState);
+        for (const auto& row : rows_) {
+            if (row.ended) {
+                continue;
+            }
+            std::array<std::uint64_t, kTaskStates> threads{};
+            for (std::size_t state = 0; state < STATE_COUNT; state++) {
+                threads[task_state_of(state)] += row.values.threads[state];
+            }
+            for (std::size_t state = 0; state < kTaskStates; state++) {
+                tasks.add(row.container, kTaskFragments[state], Number::count(threads[state]));
+            }
+        }
+    }
 }
 
 void LedgerProbe::write_states(SampleWriter& writer) const {

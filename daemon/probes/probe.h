@@ -19,6 +19,7 @@
 #include "core/metric.h"
 #include "core/slot_sums.h"
 #include "exposition/sample_writer.h"
+#include "files/descriptors.h"
 #include "kernel/features.h"
 #include "kernel/scope.h"
 #include "shared/events.h"
@@ -56,6 +57,8 @@ struct ProbeContext {
     const KernelTypes& types;
     const CgroupLayout& layout;
     const Config& config;
+    DescriptorBudget* descriptors =
+        nullptr;  ///< what readers of files may keep open, all together; null: nothing
 };
 
 class Probe {

@@ -16,8 +16,12 @@ TEST_CASE("an empty configuration means all defaults, with an entry for each pro
         INFO(text);
         CHECK(parsed(text) == default_config());
     }
-    CHECK(default_config().probes ==
-          std::map<std::string, ProbeConfig>{{"ledger", {}}, {"process", {}}, {"smoothing", {}}});
+    std::map<std::string, ProbeConfig> expected;
+    for (const auto* name :
+         {"cpu", "diskio", "ledger", "machine", "memory", "pressure", "process", "smoothing", "tasks"}) {
+        expected[name] = {};
+    }
+    CHECK(default_config().probes == expected);
 }
 
 TEST_CASE("every key is read into its place") {

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reading the files of cgroups again and again: through descriptors that are kept while the budget lasts, by
+// path beyond it (docs/decisions/0008). Loop thread only.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "containers/cgroup_tree.h"
+#include "files/descriptors.h"
+#include "files/read_file.h"
+
+namespace plimsoll {
+
+/// A cgroup: its path, and its id in the hierarchy that identifies containers.
+struct CgroupName {
+    std::string_view path;
+    std::uint64_t id;
+};
+
+/// What is kept of a cgroup in one hierarchy.
+class CgroupDirectory {
+  public:
+    /// It was there, and is not any more.
+    [[nodiscard]] bool gone() const { return gone_; }
+
+  private:
+    friend class CgroupReader;
+    void leave() {
+        directory_.reset();
+        found_ = false;
+        gone_ = true;
+    }
+    KeptFd directory_;
+    bool found_ = false;  ///< with or without a descriptor
+    bool gone_ = false;
+};
+
+class CgroupReader {
+  public:
+    /// `budget`: null: nothing is kept.
+    CgroupReader(const CgroupLayout& layout, DescriptorBudget* budget) : layout_(&layout), budget_(budget) {}
+
+    /// The file by whose reading it is decided whether the cgroup is (still) in the hierarchy; null: no such
+    /// hierarchy here. `kept`: its own descriptor, null: opened each time. Nothing: see gone(), or there is
+    /// no such file. The text is valid until the next call.
+    std::optional<std::string_view> first(const CgroupHierarchy* hierarchy, CgroupName cgroup,
+                                          CgroupDirectory& directory, const char* file, KeptFd* kept);
+    /// A further file, after first() of the same cgroup and hierarchy has succeeded.
+    std::optional<std::string_view> next(const CgroupHierarchy& hierarchy, CgroupName cgroup,
+                                         const CgroupDirectory& directory, const char* file,
+                                         KeptFd* kept = nullptr);
+
+    /// The cgroup that has this id is still at its path.
+    bool alive(CgroupName cgroup);
+    /// A file that belongs to no cgroup.
+    std::optional<std::string_view> machine(const std::string& path) {
+        return reader_.read_at(kNowhere, path.c_str());
+    }
+    [[nodiscard]] const CgroupLayout& layout() const { return *layout_; }
+
+  private:
+    static constexpr int kNowhere = -1;  // for paths that are absolute
+
+    bool is_identity(const CgroupHierarchy& hierarchy) const { return hierarchy.mount == layout_->mount; }
+    bool enter(const CgroupHierarchy& hierarchy, CgroupName cgroup, CgroupDirectory& directory);
+    std::optional<std::uint64_t> inode_of(std::string_view mount, std::string_view path);
+    const char* path_of(std::string_view mount, std::string_view cgroup, const char* file);
+
+    const CgroupLayout* layout_;
+    DescriptorBudget* budget_;
+    FileReader reader_;
+    std::string path_;
+};
+
+}  // namespace plimsoll

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// How many descriptors may be kept for the sake of speed, and one that counts. Owned by the daemon, used by
+// the loop thread.
+#pragma once
+
+#include <cstddef>
+#include <utility>
+
+#include "loop/unique_fd.h"
+
+namespace plimsoll {
+
+/// Raises the soft limit of open files to the hard one; the limit in force afterwards.
+std::size_t raise_descriptor_limit();
+
+/// What of such a limit readers of files may keep; the rest is for connections, kernel programs and files
+/// that are open for a moment.
+std::size_t keepable_descriptors(std::size_t limit);
+
+class DescriptorBudget {
+  public:
+    explicit DescriptorBudget(std::size_t left) : left_(left) {}
+    DescriptorBudget(const DescriptorBudget&) = delete;
+    DescriptorBudget& operator=(const DescriptorBudget&) = delete;
+
+    [[nodiscard]] std::size_t left() const { return left_; }
+    bool take() {
+        const bool there = left_ > 0;
+        left_ -= there ? 1 : 0;
+        return there;
+    }
+    void give_back() { ++left_; }
+
+  private:
+    std::size_t left_;
+};
+
+/// A descriptor that is kept and counted as long as it is.
+class KeptFd {
+  public:
+    KeptFd() = default;
+    KeptFd(KeptFd&& other) noexcept
+        : budget_(std::exchange(other.budget_, nullptr)), fd_(std::move(other.fd_)) {}
+    KeptFd& operator=(KeptFd&& other) noexcept {
+        if (this != &other) {
+            reset();
+            budget_ = std::exchange(other.budget_, nullptr);
+            fd_ = std::move(other.fd_);
+        }
+        return *this;
+    }
+    KeptFd(const KeptFd&) = delete;
+    KeptFd& operator=(const KeptFd&) = delete;
+    ~KeptFd() { reset(); }
+
+    /// Keeps `fd` while the budget lasts; else leaves it where it is.
+    void keep(UniqueFd& fd, DescriptorBudget* budget) {
+        reset();
+        if (fd && budget != nullptr && budget->take()) {
+            budget_ = budget;
+            fd_ = std::move(fd);
+        }
+    }
+    void reset() {
+        fd_.reset();
+        if (budget_ != nullptr) {
+            std::exchange(budget_, nullptr)->give_back();
+        }
+    }
+    [[nodiscard]] int get() const { return fd_.get(); }
+    explicit operator bool() const { return static_cast<bool>(fd_); }
+
+  private:
+    DescriptorBudget* budget_ = nullptr;
+    UniqueFd fd_;
+};
+
+}  // namespace plimsoll

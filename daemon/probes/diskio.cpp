@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+// What reached each disk, under cAdvisor's names.
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+
+#include "probes/cgroup_probe.h"
+
+namespace plimsoll {
+
+namespace {
+
+struct Family {
+    enum : std::uint8_t { read_bytes, write_bytes, reads, writes, count };
+};
+
+constexpr std::string_view kBytes = "v2 io.stat, v1 blkio.throttle.io_service_bytes_recursive";
+constexpr std::string_view kRequests = "v2 io.stat, v1 blkio.throttle.io_serviced_recursive";
+
+constexpr std::array<MetricSpec, Family::count> kMetrics{{
+    {"container_fs_reads_bytes_total", MetricType::counter, "bytes", "device (/dev/…)",
+     "Bytes that the container read from the device.", kBytes},
+    {"container_fs_writes_bytes_total", MetricType::counter, "bytes", "device (/dev/…)",
+     "Bytes that the container wrote to the device.", kBytes},
+    {"container_fs_reads_total", MetricType::counter, "", "device (/dev/…)",
+     "Requests of the container that read from the device.", kRequests},
+    {"container_fs_writes_total", MetricType::counter, "", "device (/dev/…)",
+     "Requests of the container that wrote to the device.", kRequests},
+}};
+
+constexpr std::array<FileSeries, 0> kTable{};
+
+struct Device {
+    DeviceNumber number;
+    std::string_view fragment;
+    std::array<std::uint64_t, Family::count> values{};
+};
+
+struct DiskState {
+    CgroupDirectory directory;
+    KeptFd first, second;
+    std::vector<Device> devices;  ///< those that were used, also when they are gone
+};
+
+/// Devices' labels: asked for once in each sample, because a number can come to mean another device.
+class DeviceNames {
+  public:
+    std::string_view fragment(DeviceNumber device, std::uint64_t sample, CgroupReader& reader,
+                              const std::string& sys) {
+        Known& known = known_[{device.major, device.minor}];
+        if (known.sample != sample || known.fragment.empty()) {
+            known.sample = sample;
+            known.fragment = look_up(device, known.fragment, reader, sys);
+        }
+        return known.fragment;
+    }
+
+  private:
+    struct Known {
+        std::uint64_t sample = 0;
+        std::string_view fragment;
+    };
+
+    std::string_view look_up(DeviceNumber device, std::string_view before, CgroupReader& reader,
+                             const std::string& sys) {
+        const std::string number = std::to_string(device.major) + ":" + std::to_string(device.minor);
+        auto text = reader.machine(sys + "/dev/block/" + number + "/uevent");
+        while (const auto line = text ? take_line(*text) : std::nullopt) {
+            if (line->starts_with("DEVNAME=")) {
+                return keep("/dev/" + std::string(line->substr(8)));
+            }
+        }
+        return before.empty() ? keep(number) : before;
+    }
+    /// Snapshots refer to it, so it stays.
+    std::string_view keep(const std::string& name) {
+        std::string label = "device=\"";
+        for (const char c : name) {
+            label += c == '"' || c == '\\' ? std::string{'\\', c} : std::string{c};
+        }
+        return *texts_.insert(label + "\"").first;
+    }
+
+    std::map<std::pair<std::uint32_t, std::uint32_t>, Known> known_;
+    std::set<std::string> texts_;
+};
+
+class DiskioProbe : public CgroupProbe<DiskState, 0> {
+  public:
+    DiskioProbe() : CgroupProbe(kTable) {}
+    [[nodiscard]] std::string_view name() const override { return "diskio"; }
+    [[nodiscard]] std::span<const MetricSpec> metrics() const override { return kMetrics; }
+
+  private:
+    void find_hierarchies(const CgroupLayout& layout) override {
+        v1_ = layout.with_controller("blkio");
+        hierarchy_ = v1_ != nullptr ? v1_ : unified(layout);
+    }
+    void ended(DiskState& state) override {
+        state.directory = {};
+        state.first.reset();
+        state.second.reset();
+    }
+    bool read(const SampledContainer& container, const SampleContext& context, DiskState& state,
+              Values&) override {
+        const CgroupName cgroup = name_of(container);
+        const bool known = v1_ != nullptr ? read_v1(cgroup, state) : read_v2(cgroup, state);
+        for (Device& device : state.devices) {
+            device.fragment = names_.fragment(device.number, context.now_ns, reader(), sys());
+        }
+        return known || (!state.directory.gone() && reader().alive(cgroup));
+    }
+    void write_open_set(std::size_t family, std::uint32_t container, const DiskState& state,
+                        SampleWriter& writer) override {
+        for (const Device& device : state.devices) {
+            writer.add(container, device.fragment, Number::count(device.values[family]));
+        }
+    }
+
+    bool read_v1(CgroupName cgroup, DiskState& state);
+    bool read_v2(CgroupName cgroup, DiskState& state);
+
+    /// Its place in the account, made on first use.
+    static void account(DiskState& state, DeviceNumber number, std::size_t family, std::uint64_t value) {
+        auto found = std::ranges::find(state.devices, number, &Device::number);
+        if (found == state.devices.end()) {
+            if (value == 0) {
+                return;
+            }
+            found = state.devices.insert(state.devices.end(), Device{number, {}, {}});
+        }
+        found->values[family] = value;
+    }
+
+    const CgroupHierarchy* v1_ = nullptr;
+    const CgroupHierarchy* hierarchy_ = nullptr;
+    DeviceNames names_;
+};
+
+bool DiskioProbe::read_v1(CgroupName cgroup, DiskState& state) {
+    struct Pair {
+        const char* bytes;
+        const char* requests;
+    };
+    static constexpr Pair kFiles[] = {
+        {"blkio.throttle.io_service_bytes_recursive", "blkio.throttle.io_serviced_recursive"},
+        {"blkio.throttle.io_service_bytes", "blkio.throttle.io_serviced"}};
+    for (const Pair& files : kFiles) {
+        auto text = reader().first(v1_, cgroup, state.directory, files.bytes, &state.first);
+        if (!text) {
+            continue;
+        }
+        while (const auto line = take_blkio(*text)) {
+            account(state, line->device, line->write ? Family::write_bytes : Family::read_bytes, line->value);
+        }
+        text = reader().next(*v1_, cgroup, state.directory, files.requests, &state.second);
+        while (const auto line = text ? take_blkio(*text) : std::nullopt) {
+            account(state, line->device, line->write ? Family::writes : Family::reads, line->value);
+        }
+        return true;
+    }
+    return false;
+}
+
+bool DiskioProbe::read_v2(CgroupName cgroup, DiskState& state) {
+    auto text = reader().first(hierarchy_, cgroup, state.directory, "io.stat", &state.first);
+    if (!text) {
+        return false;
+    }
+    while (const auto io = take_io(*text)) {
+        account(state, io->device, Family::read_bytes, io->read_bytes);
+        account(state, io->device, Family::write_bytes, io->write_bytes);
+        account(state, io->device, Family::reads, io->reads);
+        account(state, io->device, Family::writes, io->writes);
+    }
+    return true;
+}
+
+}  // namespace
+
+std::unique_ptr<Probe> make_diskio_probe() {
+    return std::make_unique<DiskioProbe>();
+}
+
+}  // namespace plimsoll

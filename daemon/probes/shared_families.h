@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// Families that one probe declares and another supplies where the first has nothing.
+#pragma once
+
+#include "core/metric.h"
+
+namespace plimsoll {
+
+/// Declared by probe cpu; the ledger supplies it for containers that no file tells about.
+inline constexpr MetricSpec kCpuUsage{
+    "container_cpu_usage_seconds_total",
+    MetricType::counter,
+    "seconds",
+    "cpu (total)",
+    "CPU time that the container has used.",
+    "v1 cpuacct.usage, else v2 cpu.stat usage_usec, else the ledger: state running minus what was stolen"};
+inline constexpr std::string_view kTotalCpu = R"(cpu="total")";
+
+/// Declared by probe tasks; supplied by the ledger.
+inline constexpr MetricSpec kTasksState{
+    "container_tasks_state",
+    MetricType::gauge,
+    "",
+    "state (sleeping, running, stopped, uninterruptible, iowaiting)",
+    "Threads in each of cAdvisor's states.",
+    "the ledger's states: running and runnable are running, disk is iowaiting, blocked is uninterruptible, "
+    "stopped is stopped, the others are sleeping"};
+
+}  // namespace plimsoll

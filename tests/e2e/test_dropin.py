@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""cAdvisor's drop-in metrics against the kernel's own files of the same moment, for every runtime."""
+
+import os
+import time
+import unittest
+
+import dropin_truth as truth
+from testbed import (RUNTIMES, Agent, Cgroup, Reading, RemoteShell, Rootfs, RuncRuntime, hierarchies, outside, run,
+                     wait_until, workdir)
+
+FOREVER_UP = ("_total", "_failcnt", "_max_usage_bytes")
+MOVING = 256 << 10  # memory of a container at work goes up and down between two looks
+
+
+def look(agent, cgroup, read=truth.everything):
+    """A scrape between two looks at the files."""
+    return Reading(agent, files=lambda: read(cgroup))
+
+
+def differences(reading, container_id, slack=0):
+    """Sentences about values that are missing or not between the file's before and after; gauges may be off by
+    `slack`."""
+    before, after = reading.before["files"], reading.after["files"]
+    problems = []
+    for key in before.keys() & after.keys():
+        family, labels = key
+        found = reading.families.samples(family, id=container_id, **dict(labels))
+        low, high = sorted((before[key], after[key]))
+        allowed = 0 if family.endswith(FOREVER_UP) or "spec" in family else slack
+        if len(found) != 1 or outside(found[0].value, low, high, allowed):
+            problems.append("%s%s: %s, kernel %s to %s" % (family, dict(labels), found, low, high))
+    return problems
+
+
+class Runtimes(unittest.TestCase):
+    """A container of each runtime with limits works, hits them, and is compared at rest and at work."""
+
+    @classmethod
+    def setUpClass(cls):
+        if "cpuacct" not in hierarchies() or "memory" not in hierarchies():
+            raise unittest.SkipTest("no v1 hierarchies of cpuacct and memory")
+        cls.rootfs = Rootfs()
+
+    def check(self, name):
+        config = {"containers": {"cgroups": [{"path": "/plimsoll-test/*"}]}}  # runc's own choice
+        with RUNTIMES[name](self.rootfs) as runtime, Agent(config, runtimes=[runtime]) as agent:
+            with RemoteShell(runtime, "dropin-" + name, workdir(), cpus=0.5, memory=32 << 20) as shell:
+                cgroup = shell.container.cgroup
+                agent.wait_value("container_threads", lambda threads: threads and threads >= 1, id=shell.id)
+                first = look(agent, cgroup)
+                self.assertEqual(differences(first, shell.id), [])
+                self.work(shell)
+                last = look(agent, cgroup)
+                self.assertEqual(differences(last, shell.id), [])
+                self.check_growth(first, last, shell.id)
+                shell.start("burner 1 2")
+                for _ in range(3):
+                    time.sleep(0.2)
+                    self.assertEqual(differences(look(agent, cgroup), shell.id, MOVING), [])
+                self.assertEqual(shell.result(), 0)
+                self.check_states(agent, shell)
+            self.check_end(agent, shell.id, last)
+
+    def work(self, shell):
+        self.assertEqual(shell.do("burner 1.5 2"), 0)
+        self.assertEqual(shell.do("/bin/dd if=/dev/zero of=/out/file bs=64k count=64 conv=fsync 2>/dev/null"), 0)
+        self.assertEqual(shell.do("/bin/dd if=/dev/zero of=/dev/null bs=96M count=1 2>/dev/null"), 128 + 9)
+
+    def check_growth(self, first, last, container_id):
+        """The work is on the page: throttled, faulted, written to the page cache, killed for want of memory."""
+        grown = {family: last.delta(first, family, id=container_id) for family in (
+            "container_cpu_usage_seconds_total", "container_cpu_cfs_throttled_periods_total",
+            "container_cpu_cfs_throttled_seconds_total", "container_memory_failcnt", "container_oom_events_total")}
+        self.assertGreater(grown.pop("container_cpu_usage_seconds_total"), 0.4)
+        self.assertEqual(grown.pop("container_oom_events_total"), 1)
+        self.assertEqual({family for family, growth in grown.items() if growth <= 0}, set())
+        faults = last.delta(first, "container_memory_failures_total", id=container_id, failure_type="pgfault",
+                            scope="hierarchy")
+        self.assertGreater(faults, (24 << 20) / 4096)
+        for family, value in (("container_spec_cpu_quota", 50000), ("container_spec_cpu_period", 100000),
+                              ("container_spec_memory_limit_bytes", 32 << 20)):
+            self.assertEqual(last.families.value(family, id=container_id), value)
+
+    def check_states(self, agent, shell):
+        """At rest all its threads sleep, whatever the runtime has put beside the shell."""
+        families = agent.wait_value("container_tasks_state", lambda running: running == 0, id=shell.id, state="running")
+        states = families.by("state", "container_tasks_state", id=shell.id)
+        self.assertEqual(set(states), {"sleeping", "running", "stopped", "uninterruptible", "iowaiting"})
+        self.assertEqual(sum(states.values()), families.value("container_threads", id=shell.id))
+        self.assertGreaterEqual(states["sleeping"], 1)
+
+    def check_end(self, agent, container_id, last):
+        """Counters stay for a while after the end and have not gone back; gauges are gone at once."""
+        families = agent.metrics()
+        self.assertEqual(families.samples("container_memory_usage_bytes", id=container_id), [])
+        self.assertEqual(families.samples("container_spec_cpu_period", id=container_id), [])
+        for family in ("container_cpu_usage_seconds_total", "container_memory_failcnt"):
+            self.assertGreaterEqual(families.value(family, id=container_id),
+                                    last.families.value(family, id=container_id), family)
+
+    def test_runc(self):
+        self.check("runc")
+
+    def test_docker(self):
+        self.check("docker")
+
+    def test_containerd(self):
+        self.check("containerd")
+
+    def test_podman(self):
+        self.check("podman")
+
+    def test_lxc(self):
+        self.check("lxc")
+
+    def test_nspawn(self):
+        self.check("nspawn")
+
+
+class Disk(unittest.TestCase):
+    def test_bytes_and_requests_of_a_device_are_counted_as_the_kernel_counts_them(self):
+        file = workdir() + "/disk"
+        with open(file, "wb") as disk:
+            disk.truncate(16 << 20)
+        device = run(["losetup", "--find", "--show", file]).stdout.strip()
+        self.addCleanup(run, ["losetup", "--detach", device])
+        number = "%d:%d" % (os.major(os.stat(device).st_rdev), os.minor(os.stat(device).st_rdev))
+        with Cgroup("/plimsoll-test/disk") as cgroup, Agent(watching_tests()) as agent:
+            # New kernels keep this account of v1 only for devices that have a limit somewhere.
+            with open(cgroup.directories["blkio"] + "/blkio.throttle.read_bps_device", "w", encoding="utf-8") as limit:
+                limit.write("%s %d\n" % (number, 1 << 40))
+            agent.wait_value("container_threads", lambda threads: threads == 0, id=cgroup.path)
+            self.assertEqual(agent.metrics().samples("container_fs_writes_total", id=cgroup.path, device=device), [])
+            for order in (["of=" + device, "if=/dev/zero", "oflag=direct", "bs=64k", "count=23"],
+                          ["if=" + device, "of=/dev/null", "iflag=direct", "bs=32k", "count=29"]):
+                self.assertEqual(cgroup.spawn(["dd", "status=none", *order]).wait(30), 0)
+            reading = look(agent, cgroup, lambda group: truth.disk(group, {number: device}))
+            self.assertEqual(differences(reading, cgroup.path), [])
+            self.assertEqual(len(reading.before["files"]), 4)
+            values = {what: reading.families.value("container_fs_%s_total" % what, id=cgroup.path, device=device)
+                      for what in ("reads_bytes", "writes_bytes", "writes")}
+            self.assertEqual(values["writes_bytes"], 23 * (64 << 10))
+            self.assertGreaterEqual(values["reads_bytes"], 29 * (32 << 10))
+            self.assertGreaterEqual(values["writes"], 23)
+
+
+def watching_tests():
+    return {"containers": {"discover": [], "cgroups": [{"path": "/plimsoll-test/**"}]}}
+
+
+class Groups(unittest.TestCase):
+    def test_the_root_and_slices_carry_values_and_the_machine_has_its_own(self):
+        with Cgroup("/plimsoll-test.slice") as group, Cgroup("/plimsoll-test.slice/inner") as inner:
+            config = {"containers": {"discover": [], "cgroups": [{"path": inner.path}]}}
+            with Agent(config) as agent:
+                group.limit(memory=64 << 20)
+                self.assertEqual(inner.spawn(["dd", "if=/dev/zero", "of=/dev/null", "bs=1M", "count=200",
+                                              "status=none"]).wait(30), 0)
+                reading = look(agent, group)
+                self.assertEqual(differences(reading, group.path), [])
+                families = reading.families
+                root = Cgroup("/")
+                used = int(root.read("cpuacct.usage", "cpuacct")) / 1e9
+                self.assertLessEqual(families.value("container_cpu_usage_seconds_total", id="/"), used)
+                self.assertGreater(families.value("container_cpu_usage_seconds_total", id="/"), used * 0.99)
+                with open("/proc/meminfo", encoding="utf-8") as meminfo:
+                    total = int(meminfo.readline().split()[1]) * 1024
+                for family in ("container_spec_memory_limit_bytes", "machine_memory_bytes"):
+                    labels = {} if family.startswith("machine") else {"id": "/"}
+                    self.assertEqual(families.value(family, **labels), total)
+                usage = families.value("container_memory_usage_bytes", id="/")
+                self.assertTrue(0 < usage < total, usage)
+                self.assertEqual(families.value("machine_cpu_cores"), os.cpu_count())
+                self.assertEqual(families.samples("container_threads", id="/"), [])
+
+
+class Hybrid(unittest.TestCase):
+    """Where a container's cgroups are not the same everywhere."""
+
+    def test_a_cgroup_of_v2_only_has_its_cpu_time_and_nothing_from_v1(self):
+        with Cgroup("/plimsoll-test") as parent, Agent(watching_tests()) as agent:
+            path = hierarchies()[""] + parent.path + "/v2-only"
+            os.mkdir(path)
+            agent.wait_value("container_threads", lambda threads: threads == 0, id="/plimsoll-test/v2-only")
+            families = agent.metrics()
+            self.assertEqual(families.value("container_cpu_usage_seconds_total", id="/plimsoll-test/v2-only"), 0)
+            for family in ("container_memory_usage_bytes", "container_spec_cpu_period", "container_threads_max"):
+                self.assertEqual(families.samples(family, id="/plimsoll-test/v2-only"), [])
+
+    def test_a_v1_directory_that_is_made_anew_while_the_container_lives_is_read_again(self):
+        with Cgroup("/plimsoll-test/anew") as cgroup, Agent(watching_tests()) as agent:
+            agent.wait_value("container_memory_usage_bytes", lambda usage: usage is not None, id=cgroup.path)
+            directory = cgroup.directories["memory"]
+            wait_until(lambda: not os.path.exists(directory) or os.rmdir(directory) or True, 5, "removal")
+            families = agent.metrics()
+            self.assertEqual(families.samples("container_memory_usage_bytes", id=cgroup.path), [])
+            self.assertEqual(len(families.samples("container_cpu_usage_seconds_total", id=cgroup.path)), 1)
+            os.mkdir(directory)
+            with open(directory + "/memory.limit_in_bytes", "w", encoding="utf-8") as limit:
+                limit.write("%d\n" % (48 << 20))
+            self.assertEqual(agent.value("container_spec_memory_limit_bytes", id=cgroup.path), 48 << 20)
+
+
+class FewDescriptors(unittest.TestCase):
+    def test_with_few_descriptors_every_value_is_still_right(self):
+        wrapper = ["prlimit", "--nofile=600:600"]  # 512 are reserved: 88 left for what 8 containers would keep
+        with RuncRuntime() as runtime, Agent(watching_tests(), wrapper=wrapper) as agent:
+            shells = [self.enterContext(RemoteShell(runtime, "few-%d" % i, workdir(), memory=32 << 20, cpus=0.5))
+                      for i in range(8)]
+            for shell in shells:
+                agent.wait_value("container_threads", lambda threads: threads == 1, id=shell.id)
+            for shell in shells:
+                self.assertEqual(differences(look(agent, shell.container.cgroup), shell.id), [])
+            self.assertLess(len(os.listdir("/proc/%d/fd" % agent.pid)), 600)
+
+
+if __name__ == "__main__":
+    unittest.main()

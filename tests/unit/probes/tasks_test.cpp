@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// Probe tasks; the texts are those of real kernels.
+#include <catch2/catch.hpp>
+
+#include "file_fixture.h"
+
+namespace plimsoll {
+namespace {
+
+using file_test::Fixture;
+using file_test::Host;
+using file_test::Page;
+
+TEST_CASE("the limit of threads: a number, max as 0, garbage as nothing") {
+    for (const Host kind : {Host::v1, Host::hybrid, Host::v2}) {
+        Fixture host(make_tasks_probe(), kind);
+        host.make(kind == Host::v1 ? "memory" : "unified");
+        const auto* place = kind == Host::v2 ? "unified" : "pids";
+        CHECK(host.sample().empty());
+        host.write(place, "pids.max", "max\n");
+        CHECK(host.sample() == Page{{"container_threads_max", 0}});
+        host.write(place, "pids.max", "4915\n");
+        CHECK(host.sample() == Page{{"container_threads_max", 4915}});
+        host.write(place, "pids.max", "many\n");
+        CHECK(host.sample().empty());
+    }
+}
+
+}  // namespace
+}  // namespace plimsoll
