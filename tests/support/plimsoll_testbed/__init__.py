@@ -9,6 +9,7 @@ from .kernel_objects import entries, held_by, still_there
 from .ledger import Measurement, ids, kernel_failures, measure, thread_seconds
 from .metrics import Families, ParseError, Sample, parse
 from .mover import Mover
+from .netns import Netns
 from .prometheus import Prometheus, promtool_check
 from .reading import Reading, cpu_seconds, outside, residual
 from .remote_shell import RemoteShell
@@ -20,7 +21,7 @@ from .workloads import Truth, Waiter, burner_argv, forker_argv
 
 __all__ = [
     "Agent", "BINARY", "Born", "Cgroup", "CommandError", "Container", "ContainerdRuntime", "DockerRuntime",
-    "Families", "Life", "LxcRuntime", "Measurement", "Mover", "NspawnRuntime", "ParseError", "PodmanRuntime",
+    "Families", "Life", "LxcRuntime", "Measurement", "Mover", "Netns", "NspawnRuntime", "ParseError", "PodmanRuntime",
     "Prometheus", "RUNTIMES", "Reading", "RemoteShell", "Rootfs", "RuncRuntime", "Sample", "Truth", "Waiter",
     "burner_argv", "cgroup_path", "command", "cpu_seconds", "defer", "entries", "forker_argv", "free_port",
     "held_by", "hierarchies", "ids", "kernel_failures", "measure", "now", "outside", "parse", "promtool_check",

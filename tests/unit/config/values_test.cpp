@@ -16,7 +16,7 @@ TEST_CASE("an empty configuration means all defaults, with an entry for each pro
         INFO(text);
         CHECK(parsed(text) == default_config());
     }
-    CHECK(default_config().probes == std::map<std::string, ProbeConfig>{{"ledger", {}}, {"process", {}}});
+    CHECK(default_config().probes == std::map<std::string, ProbeConfig>{{"ledger", {}}, {"network", {}}, {"process", {}}});
 }
 
 TEST_CASE("every key is read into its place") {
