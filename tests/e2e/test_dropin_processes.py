@@ -1,218 +1,192 @@
 # SPDX-License-Identifier: Apache-2.0
-"""cAdvisor's metrics that come from a container's processes, against the kernel's own files: probe="network"."""
+"""cAdvisor's metrics of file systems and descriptors against the kernel: probe="filesystem", probe="descriptors"."""
 
 import os
-import signal
 import unittest
 
-from testbed import Agent, Cgroup, Netns, Rootfs, RuncRuntime, wait_until, watching
-
-PREFIX = "/plimsoll-dropin"
-COLUMNS = ("receive_bytes", "receive_packets", "receive_errors", "receive_packets_dropped",
-           "transmit_bytes", "transmit_packets", "transmit_errors", "transmit_packets_dropped")
-
+from dropin import PREFIX, Case, ids_of
+from testbed import (Agent, Cgroup, DockerRuntime, LxcRuntime, PodmanRuntime, Rootfs, RuncRuntime, run, wait_until,
+                     watching, workdir)
 
 def setUpModule():
     unittest.addModuleCleanup(Cgroup(PREFIX).create().remove)
 
 
-def network(families, **labels):
-    """{interface: {column: value}} of the series that match."""
-    found = {}
-    for column in COLUMNS:
-        for interface, value in families.by("interface", "container_network_%s_total" % column, **labels).items():
-            found.setdefault(interface, {})[column] = value
-    return found
+FS = ("container_fs_usage_bytes", "container_fs_limit_bytes", "container_fs_inodes_free",
+      "container_fs_inodes_total")
 
 
-def ids_of(families, name):
-    return {sample.labels["id"] for sample in families.samples(name)}
+def space(path):
+    """(used bytes, bytes, free inodes, inodes) of the file system."""
+    of = os.statvfs(path)
+    return ((of.f_blocks - of.f_bfree) * of.f_frsize, of.f_blocks * of.f_frsize, of.f_ffree, of.f_files)
 
 
-class Case(unittest.TestCase):
-    def agent(self, config=None):
-        agent = Agent(config or watching(PREFIX, linger="20s"))
-        self.addCleanup(agent.stop)
-        return agent
-
-    def netns(self):
-        namespace = Netns()
-        self.addCleanup(namespace.remove)
-        return namespace
-
-    def pair(self, number):
-        here, there = self.netns(), self.netns()
-        here.cable(there, number)
-        return here, there
-
-    def process_in(self, namespace, cgroup):
-        """A sleeping process in the namespace and the cgroup, from its first instruction there."""
-        process = cgroup.spawn(["nsenter", "--net=" + namespace.path, "sleep", "1000"])
-        self.addCleanup(process.wait)
-        self.addCleanup(process.kill)
-        wait_until(lambda: same_network(process.pid, namespace), 5, "the process in its namespace")
-        return process
-
-    def cgroup(self, name):
-        cgroup = Cgroup(PREFIX + "/" + name).create()
-        self.addCleanup(cgroup.remove)
-        return cgroup
+def device_of(path):
+    """The device or source of the file system that a path is on, as df says."""
+    return run(["df", "--output=source", path]).stdout.splitlines()[1].strip()
 
 
-def same_network(pid, namespace):
-    try:
-        return os.path.samestat(os.stat("/proc/%d/ns/net" % pid), os.stat(namespace.path))
-    except FileNotFoundError:
-        return False
+def device_type():
+    return run(["df", "--output=fstype", workdir()]).stdout.splitlines()[1].strip()
 
 
-class Network(Case):
+def root_type_of(container):
+    """The type of what is mounted on the container's root, as its own /proc says."""
+    with open("/proc/%d/mountinfo" % container.pid, encoding="utf-8") as mounts:
+        return [line.split(" - ")[1].split()[0] for line in mounts if line.split()[4] == "/"][-1]
+
+
+class Filesystem(Case):
     @classmethod
     def setUpClass(cls):
-        cls.runtime = RuncRuntime(Rootfs(with_workloads=False))
-        cls.addClassCleanup(cls.runtime.close)
+        cls.rootfs = Rootfs(with_workloads=False)
 
-    def container(self, name, network_path="", path=None):
-        container = self.runtime.run(name, ["sleep", "1000"], cgroup=path or "%s/%s" % (PREFIX, name),
-                                     network=network_path)
-        self.addCleanup(container.remove)
-        return container
+    def shown(self, families, container_id):
+        """({device}, values in the order of FS)"""
+        found = [families.by("device", name, id=container_id) for name in FS]
+        devices = set().union(*found)
+        self.assertTrue(all(set(one) == devices for one in found), found)
+        return devices, tuple(value for one in found for value in one.values())
 
-    def test_counters_are_those_of_the_namespace_and_stay_after_the_end(self):
-        here, there = self.pair(1)
-        container = self.container("counted", here.path)
-        agent = self.agent()
-        there.send("10.234.1.1", 23, 1000)
-        first = here.counters()["eth0"]
-        self.assertGreaterEqual(first["receive_packets"], 23)
-        self.assertGreaterEqual(first["receive_bytes"], 23 * 1000)
-        self.assertGreater(first["transmit_bytes"], 0)  # refusals
-        for _ in range(3):
-            before = here.counters()["eth0"]
-            shown = network(agent.metrics(), id=container.cgroup_path)
-            after = here.counters()["eth0"]
-            self.assertEqual(set(shown), {"eth0"})  # and no lo
-            for column in COLUMNS:
-                self.assertTrue(before[column] <= shown["eth0"][column] <= after[column],
-                                (column, before, shown, after))
-            there.send("10.234.1.1", 29, 500)
-        last = network(agent.metrics(), id=container.cgroup_path)
-        self.assertEqual(last["eth0"]["receive_packets"], here.counters()["eth0"]["receive_packets"])
-        container.remove()
-        for _ in range(2):
-            self.assertEqual(network(agent.metrics(), id=container.cgroup_path), last)
+    def check(self, agent, container, device, through=None):
+        """The values are those of statfs from inside the container, and they follow it."""
+        path = through or "/proc/%d/root" % container.pid
+        for _ in range(20):  # others write to the same disk
+            before, (devices, values), after = space(path), self.shown(agent.metrics(), container.cgroup_path), \
+                space(path)
+            self.assertEqual(devices, {device}, container)
+            if before == after:
+                self.assertEqual(values, before)
+                return
+            low, high = (tuple(edge(pair) for pair in zip(before, after)) for edge in (min, max))
+            if all(a <= value <= b for a, value, b in zip(low, values, high)):
+                return
+        self.fail("%s: %s between %s and %s" % (container, values, before, after))
 
-    def test_the_network_of_the_host_is_nobodys(self):
-        container = self.container("hosted", "host")
-        service = self.cgroup("service")
-        process = service.spawn(["sleep", "1000"])
+    def check_runtime(self, runtime_class, root_type):
+        settings = {"containers": {"cgroups": [{"path": "/plimsoll-test/*"}]}}  # where runc's are
+        with runtime_class(self.rootfs) as runtime, Agent(settings, [runtime]) as early:
+            container = runtime.run("space", ["sleep", "1000"])
+            self.assertEqual(root_type_of(container), root_type)
+            inside = container.exec(["df", "-k", "/"]).stdout.splitlines()[-1].split()
+            with Agent(settings, [runtime]) as late:
+                for agent in (early, late):
+                    self.check(agent, container, device_of(runtime.dir))
+                    size = self.shown(agent.metrics(), container.cgroup_path)[1][1]
+                    self.assertEqual(size // 1024, int(inside[-5]), inside)  # as df says in there
+            container.stop()
+            wait_until(lambda: self.shown(early.metrics(), container.cgroup_path) == (set(), ()), 5,
+                       "the end of its gauges")
+
+    def test_runc_on_a_directory(self):
+        self.check_runtime(RuncRuntime, device_type())
+
+    def test_docker_on_an_overlay(self):
+        self.check_runtime(DockerRuntime, "overlay")
+
+    def test_podman_on_an_overlay(self):
+        self.check_runtime(PodmanRuntime, "overlay")
+
+    def test_lxc_on_a_directory(self):
+        self.check_runtime(LxcRuntime, device_type())
+
+    def small_root(self, path):
+        rootfs = Rootfs(with_workloads=False)
+        rootfs.path = path
+        for name in ("proc", "sys", "dev", "tmp", "bin"):
+            os.makedirs(rootfs.path + "/" + name, exist_ok=True)
+        run(["cp", "/bin/busybox", rootfs.path + "/bin/sleep"])
+        return rootfs
+
+    def check_growth(self, name, rootfs, beside, device="tmpfs"):
+        """The container's values follow what is written to the file system that `beside` is on."""
+        with RuncRuntime(rootfs) as runtime:
+            agent = self.agent()
+            container = runtime.run(name, ["sleep", "1000"], cgroup="%s/%s" % (PREFIX, name))
+            self.check(agent, container, device, beside)
+            first = self.shown(agent.metrics(), container.cgroup_path)[1]
+            with open(beside + "/new", "wb") as file:
+                file.write(bytes(23 * 4096))
+            second = self.shown(agent.metrics(), container.cgroup_path)[1]
+            self.assertEqual(second, (first[0] + 23 * 4096, first[1], first[2] - 1, first[3]))
+
+    def test_a_tmpfs_follows_what_is_written_to_it(self):
+        top = workdir()
+        run(["mount", "-t", "tmpfs", "-o", "size=8m,nr_inodes=97", "tmpfs", top])
+        self.check_growth("memory", self.small_root(top + "/root"), top)
+
+    def test_an_overlay_is_the_file_system_of_its_upper_directory(self):
+        top = workdir()
+        run(["mount", "-t", "tmpfs", "-o", "size=8m,nr_inodes=97", "upper one", top])
+        for name in ("upper", "work", "merged"):
+            os.mkdir("%s/%s" % (top, name))
+        run(["mount", "-t", "overlay", "-o", "lowerdir=%s,upperdir=%s/upper,workdir=%s/work"
+             % (self.small_root(workdir()).path, top, top), "overlay", top + "/merged"])
+        rootfs = Rootfs(with_workloads=False)
+        rootfs.path = top + "/merged"
+        self.check_growth("layered", rootfs, top, "upper one")
+
+    def test_the_root_of_the_host_is_nobodys(self):
+        service = self.cgroup("on-the-host")
+        for command in (["sleep", "1000"], ["unshare", "--mount", "sleep", "1000"]):
+            process = service.spawn(command)
+            self.addCleanup(process.wait)
+            self.addCleanup(process.kill)
+        families = self.agent().metrics()
+        self.assertIn(service.path, ids_of(families, "container_threads"))
+        self.assertEqual(self.shown(families, service.path), (set(), ()))
+
+
+class Descriptors(Case):
+    """Off unless it is turned on: probe="descriptors"."""
+
+    def config(self):
+        return {**watching(PREFIX), "probes": {"descriptors": {"enabled": True}}}
+
+    def holder(self, cgroup, files, sockets):
+        """A process with so many more descriptors than its first three."""
+        script = ("import os, socket, sys, time\n"
+                  "kept = [os.open('/dev/null', os.O_RDONLY) for _ in range(%d)]\n"
+                  "kept += [socket.socket() for _ in range(%d)]\n"
+                  "print('ready', flush=True)\ntime.sleep(1000)\n" % (files, sockets))
+        process = cgroup.spawn(["python3", "-S", "-c", script], stdout=-1)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
-        families = self.agent().metrics()
-        self.assertEqual(network(families, id=container.cgroup_path), {})
-        self.assertEqual(network(families, id=service.path), {})
-        self.assertIn(container.cgroup_path, ids_of(families, "container_threads"))  # both are watched
-        self.assertIn(service.path, ids_of(families, "container_threads"))
+        self.addCleanup(process.stdout.close)
+        self.assertEqual(process.stdout.readline(), b"ready\n")
+        return process
 
-    def test_a_pod_has_one_set_of_series_on_the_pod(self):
-        here, there = self.pair(3)
-        pod = "/kubepods/besteffort/pod3f2b1c00-1111-4222-8333-944445555666"
-        paths = ["%s/%s" % (pod, digit * 64) for digit in "ab"]
-        containers = [self.container("pod-%d" % number, here.path, path) for number, path in enumerate(paths)]
-        agent = self.agent({"containers": {"discover": ["kubernetes"]}})
-        there.send("10.234.3.1", 23)
+    def truth(self, *processes):
+        links = []
+        for process in processes:
+            directory = "/proc/%d/fd/" % process.pid
+            links += [os.readlink(directory + name) for name in os.listdir(directory)]
+        return len(links), sum(link.startswith("socket:") for link in links)
+
+    def shown(self, agent, cgroup):
         families = agent.metrics()
-        self.assertEqual(ids_of(families, "container_threads") & set(paths), set(paths))
-        self.assertEqual({one for one in ids_of(families, "container_network_receive_bytes_total")
-                          if one.startswith(pod)}, {pod})
-        shown = network(families, id=pod)
-        self.assertEqual(set(shown), {"eth0"})
-        self.assertEqual(shown["eth0"]["receive_packets"], here.counters()["eth0"]["receive_packets"])
-        labels = families.samples("container_network_receive_bytes_total", id=pod)[0].labels
-        self.assertNotIn("container", labels)
-        containers[0].remove()
-        there.send("10.234.3.1", 29)
-        self.assertEqual(network(agent.metrics(), id=pod)["eth0"], here.counters()["eth0"])
+        return tuple(families.value(name, id=cgroup.path) for name in ("container_file_descriptors",
+                                                                       "container_sockets"))
 
-    def test_a_namespace_shared_without_a_pod_is_its_oldest_containers(self):
-        here, there = self.pair(4)
-        agent = self.agent()
-        first = self.container("zz-first", here.path)
-        second = self.container("aa-second", here.path)
-        for agent_now in (agent, self.agent()):
-            there.send("10.234.4.1", 7)
-            families = agent_now.metrics()
-            self.assertEqual(network(families, id=first.cgroup_path)["eth0"], here.counters()["eth0"])
-            self.assertEqual(network(families, id=second.cgroup_path), {})
-
-    def test_nothing_keeps_the_namespace_when_the_container_has_ended(self):
-        here, there = self.pair(5)
-        container = self.container("pinned", here.path)
-        agent = self.agent()
-        self.assertEqual(set(network(agent.metrics(), id=container.cgroup_path)), {"eth0"})
-        self.assertEqual(there.interfaces(), {"lo", "eth0"})
-        here.unname()
-        self.assertEqual(set(network(agent.metrics(), id=container.cgroup_path)), {"eth0"})
-        self.assertEqual(there.interfaces(), {"lo", "eth0"})  # the container holds it
-        container.remove()
-        wait_until(lambda: there.interfaces() == {"lo"}, 10, "the end of the cable")
-        self.assertEqual(set(network(agent.metrics(), id=container.cgroup_path)), {"eth0"})  # its last values
-
-    def test_another_process_takes_over_and_a_reused_pid_does_not(self):
-        here, there = self.pair(6)
-        group, stranger = self.cgroup("reused"), self.cgroup("stranger")
-        first, second = self.process_in(here, group), self.process_in(here, group)
-        agent = self.agent()
-        there.send("10.234.6.1", 5)
-        self.assertEqual(network(agent.metrics(), id=group.path)["eth0"], here.counters()["eth0"])
-        first.kill()
-        first.wait()
-        self.reuse(first.pid, stranger, there)
-        there.send("10.234.6.1", 7)
-        families = agent.metrics()
-        self.assertEqual(network(families, id=group.path)["eth0"], here.counters()["eth0"])
-        self.assertEqual(network(families, id=stranger.path)["eth0"], there.counters()["eth0"])
-        last = network(families, id=group.path)
+    def test_they_are_counted_over_all_processes_of_the_subtree(self):
+        one, other = self.cgroup("open"), self.cgroup("other")
+        below = self.cgroup("open/below")
+        first, second, third = self.holder(one, 23, 29), self.holder(below, 5, 7), self.holder(other, 3, 2)
+        agent = self.agent(self.config())
+        self.assertEqual(self.shown(agent, one), self.truth(first, second))
+        self.assertGreaterEqual(self.shown(agent, one)[0], 23 + 29 + 5 + 7 + 2 * 3)
+        self.assertEqual(self.shown(agent, one)[1], 29 + 7)
+        self.assertEqual(self.shown(agent, other), self.truth(third))
         second.kill()
         second.wait()
-        there.send("10.234.6.1", 11)
-        self.assertEqual(network(agent.metrics(), id=group.path), last)  # nobody is left to look through
+        self.assertEqual(self.shown(agent, one), self.truth(first))
 
-    def reuse(self, pid, cgroup, namespace):
-        """A process with this very pid in another container and another namespace."""
-        def attempt():
-            with open("/proc/sys/kernel/ns_last_pid", "w", encoding="ascii") as file:
-                file.write(str(pid - 1))
-            child = os.fork()
-            if child == 0:
-                if os.getpid() == pid:
-                    os.execvp("nsenter", ["nsenter", "--net=" + namespace.path, "sleep", "1000"])
-                os._exit(0)
-            if child == pid:
-                self.addCleanup(os.waitpid, pid, 0)
-                self.addCleanup(os.kill, pid, signal.SIGKILL)
-                return True
-            os.waitpid(child, 0)
-            return False
-        wait_until(attempt, 10, "a process with pid %d" % pid)
-        cgroup.add(pid)
-        wait_until(lambda: same_network(pid, namespace), 5, "the process in its namespace")
-
-    def test_counters_never_go_back_when_an_interface_is_made_anew(self):
-        here, there = self.pair(7)
-        container = self.container("anew", here.path)
-        agent = self.agent()
-        there.send("10.234.7.1", 23)
-        first = network(agent.metrics(), id=container.cgroup_path)["eth0"]
-        here.ip("link", "del", "eth0")
-        self.assertEqual(network(agent.metrics(), id=container.cgroup_path), {})
-        here.cable(there, 7)
-        there.send("10.234.7.1", 2)
-        again = network(agent.metrics(), id=container.cgroup_path)["eth0"]
-        now = here.counters()["eth0"]
-        self.assertLess(now["receive_packets"], first["receive_packets"])
-        for column in COLUMNS:
-            self.assertEqual(again[column], first[column] + now[column])
+    def test_it_is_off_by_default(self):
+        families = self.agent().metrics()
+        self.assertEqual(families.samples("container_file_descriptors"), [])
+        self.assertEqual(families.samples("plimsoll_probe_up", probe="descriptors"), [])
+        self.assertEqual(families.value("plimsoll_probe_up", probe="filesystem"), 1)
 
 
 if __name__ == "__main__":

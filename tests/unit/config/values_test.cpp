@@ -16,7 +16,11 @@ TEST_CASE("an empty configuration means all defaults, with an entry for each pro
         INFO(text);
         CHECK(parsed(text) == default_config());
     }
-    CHECK(default_config().probes == std::map<std::string, ProbeConfig>{{"ledger", {}}, {"network", {}}, {"process", {}}});
+    auto probes = default_config().probes;
+    for (const auto* name : {"ledger", "process", "network", "filesystem"}) {
+        CHECK(probes.at(name) == ProbeConfig{.enabled = true, .required = false});
+    }
+    CHECK(probes.at("descriptors") == ProbeConfig{.enabled = false, .required = false});
 }
 
 TEST_CASE("every key is read into its place") {
