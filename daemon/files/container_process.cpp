@@ -2,9 +2,12 @@
 #include "files/container_process.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <deque>
 #include <filesystem>
@@ -123,6 +126,16 @@ bool is_live(int process) {
 }
 
 }  // namespace
+
+Result<void> may_look_into_processes() {
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    std::array<__user_cap_data_struct, 2> data{};
+    if (syscall(SYS_capget, &header, data.data()) == 0 &&
+        (data[CAP_TO_INDEX(CAP_SYS_PTRACE)].effective & CAP_TO_MASK(CAP_SYS_PTRACE)) == 0) {
+        return fail("the agent needs CAP_SYS_PTRACE to look into the processes of containers");
+    }
+    return {};
+}
 
 ProcessFinder::ProcessFinder(const CgroupLayout& layout, std::string proc_root)
     : mount_(layout.mount),

@@ -10,9 +10,14 @@
 #include <vector>
 
 #include "containers/cgroup_tree.h"
+#include "core/error.h"
 #include "loop/unique_fd.h"
 
 namespace plimsoll {
+
+/// Whether processes of others can be looked into at all: without CAP_SYS_PTRACE their namespaces, roots and
+/// descriptors are out of sight, and it would seem that nobody has any.
+Result<void> may_look_into_processes();
 
 /// Finds processes of cgroups. Bounded: a container decides how many processes and cgroups it has.
 class ProcessFinder {

@@ -40,7 +40,7 @@ class DescriptorsProbe final : public FileProbe<NoState, kSeries.size()> {
     [[nodiscard]] std::span<const MetricSpec> metrics() const override { return kMetrics; }
     Result<void> start(const ProbeContext& context) override {
         finder_.emplace(context.layout);
-        return {};
+        return may_look_into_processes();
     }
     /// Of containers only: the processes of groups are theirs, and would be looked at again.
     void sample(const SampleContext& context, SampleWriter& writer) override {

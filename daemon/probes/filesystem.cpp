@@ -44,7 +44,7 @@ class FilesystemProbe final : public FileProbe<FilesystemState, kNone.size()> {
     [[nodiscard]] std::span<const MetricSpec> metrics() const override { return kMetrics; }
     Result<void> start(const ProbeContext& context) override {
         finder_.emplace(context.layout);
-        return {};
+        return may_look_into_processes();
     }
     /// Groups have no root directory.
     void sample(const SampleContext& context, SampleWriter& writer) override {

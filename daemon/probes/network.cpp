@@ -89,7 +89,7 @@ class NetworkProbe final : public FileProbe<InterfaceCounters, kNone.size()> {
     [[nodiscard]] std::span<const MetricSpec> metrics() const override { return kMetrics; }
     Result<void> start(const ProbeContext& context) override {
         finder_.emplace(context.layout);
-        return {};
+        return may_look_into_processes();
     }
     void sample(const SampleContext& context, SampleWriter& writer) override {
         look(context);

@@ -189,5 +189,16 @@ class Descriptors(Case):
         self.assertEqual(families.value("plimsoll_probe_up", probe="filesystem"), 1)
 
 
+class Privileges(Case):
+    def test_a_probe_that_cannot_look_into_processes_says_so(self):
+        wanted = {**watching(PREFIX), "probes": {"descriptors": {"enabled": True}}}
+        with Agent(wanted, wrapper=["setpriv", "--bounding-set", "-sys_ptrace"]) as agent:
+            families = agent.metrics()
+            for name in ("network", "filesystem", "descriptors"):
+                self.assertEqual(families.value("plimsoll_probe_up", probe=name), 0)
+                self.assertRegex(agent.log(), "probe %s: the agent needs CAP_SYS_PTRACE" % name)
+            self.assertEqual(families.value("plimsoll_probe_up", probe="ledger"), 1)
+
+
 if __name__ == "__main__":
     unittest.main()
