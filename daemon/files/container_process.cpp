@@ -19,7 +19,7 @@ namespace {
 
 // To find one process: some 2,000 pids of a cgroup, of which so many are tried (all but the last few of a
 // busy one may have died since).
-constexpr std::size_t kProcsPrefix = 16 * 1024;
+constexpr std::size_t kProcsPrefix = 16UL * 1024;
 constexpr std::size_t kMostTried = 64;
 // To visit all: as many processes as the kernel's default pid_max allows, each with seven digits and a line
 // feed.
@@ -27,7 +27,7 @@ constexpr std::size_t kMostProcesses = 32'768;
 constexpr std::size_t kProcsWhole = kMostProcesses * 8;
 constexpr std::size_t kMostCgroups = 4096;
 // /proc/PID/cgroup: a path of 4096 bytes for each hierarchy, and there are some 15.
-constexpr std::size_t kCgroupFile = 128 * 1024;
+constexpr std::size_t kCgroupFile = 128UL * 1024;
 
 /// The pids of one cgroup in ascending order (the kernel's own order is that of their coming). 0 stands for a
 /// process that our pid namespace cannot see.
@@ -39,9 +39,10 @@ std::vector<int> pids_of(const std::string& directory, std::size_t limit) {
     }
     std::string_view rest = *text;
     for (std::size_t end; (end = rest.find('\n')) != std::string_view::npos; rest.remove_prefix(end + 1)) {
+        const std::string_view line = rest.substr(0, end);
         int pid = 0;
-        const auto parsed = std::from_chars(rest.data(), rest.data() + end, pid);
-        if (parsed.ptr == rest.data() + end && pid > 0) {
+        const auto parsed = std::from_chars(line.data(), line.data() + line.size(), pid);
+        if (parsed.ptr == line.data() + line.size() && pid > 0) {
             pids.push_back(pid);
         }
     }

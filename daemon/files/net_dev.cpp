@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "files/net_dev.h"
 
-#include <strings.h>
-
 #include <algorithm>
 #include <charconv>
 
@@ -17,6 +15,10 @@ constexpr std::size_t kKeptEachWay = 4;
 
 bool is_blank(char c) {
     return c == ' ' || c == '\t';
+}
+
+char lowered(char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
 
 std::string_view trimmed(std::string_view text) {
@@ -86,8 +88,7 @@ std::optional<std::vector<NetInterface>> parse_net_dev(std::string_view text) {
 
 bool is_left_out(std::string_view interface) {
     return std::ranges::any_of(std::array<std::string_view, 3>{"lo", "veth", "docker"}, [&](auto prefix) {
-        return interface.size() >= prefix.size() &&
-               strncasecmp(interface.data(), prefix.data(), prefix.size()) == 0;
+        return std::ranges::equal(interface.substr(0, prefix.size()), prefix, {}, lowered);
     });
 }
 

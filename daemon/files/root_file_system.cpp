@@ -18,7 +18,7 @@ namespace plimsoll {
 namespace {
 
 // A container decides how many mounts it has; its root is among the first.
-constexpr std::size_t kMountinfo = 1024 * 1024;
+constexpr std::size_t kMountinfo = 1024UL * 1024;
 constexpr std::size_t kUevent = 4096;
 
 /// The host's view: init's, or where that may not be looked at the agent's own.

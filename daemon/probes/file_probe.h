@@ -65,6 +65,7 @@ class FileProbe : public Probe {
             numbers_[series] = number;
             known_.set(series);
         }
+        void unset(std::size_t series) { known_.reset(series); }
         [[nodiscard]] bool has(std::size_t series) const { return known_.test(series); }
         [[nodiscard]] std::uint64_t operator[](std::size_t series) const { return numbers_[series]; }
 
@@ -79,6 +80,8 @@ class FileProbe : public Probe {
     /// read last stays.
     virtual bool read(const SampledContainer& container, const SampleContext& context, State& state,
                       Values& values) = 0;
+    /// What is kept of a container that has ended: its descriptors are of no use any more.
+    virtual void ended(State&) {}
     /// Series of a family whose labels depend on what the container does (devices, interfaces).
     virtual void write_open_set(std::size_t /*family*/, std::uint32_t /*container*/, const State&,
                                 SampleWriter&) {}
@@ -96,13 +99,16 @@ class FileProbe : public Probe {
 
     Row refresh(const SampledContainer& container, const SampleContext& context) {
         Entry& entry = entries_[container.handle];
-        bool ended = container.ended;
-        if (!ended) {
+        bool gone = container.ended;
+        if (!gone) {
             Values fresh;
-            ended = !read(container, context, entry.state, fresh);
-            entry.values = ended ? entry.values : fresh;
+            gone = !read(container, context, entry.state, fresh);
+            entry.values = gone ? entry.values : fresh;
         }
-        return {container.index, ended, &entry};
+        if (gone) {
+            ended(entry.state);
+        }
+        return {container.index, gone, &entry};
     }
 
     void write(SampleWriter& writer, const Row& row, std::size_t series) const {

@@ -61,6 +61,8 @@ class FilesystemProbe final : public FileProbe<FilesystemState, kNone.size()> {
         return true;
     }
 
+    void ended(FilesystemState& state) override { state.process = {}; }
+
     void write_open_set(std::size_t family, std::uint32_t container, const FilesystemState& state,
                         SampleWriter& writer) override {
         const bool of_inodes = family == Family::inodes_free || family == Family::inodes_total;

@@ -48,7 +48,7 @@ constexpr std::array<MetricSpec, NetColumn::count> kMetrics{{
 constexpr std::array<FileSeries, 0> kNone{};
 
 // 4,000 interfaces; a namespace with more of them is no container's.
-constexpr std::size_t kNetDevFile = 512 * 1024;
+constexpr std::size_t kNetDevFile = 512UL * 1024;
 
 std::optional<NamespaceId> namespace_at(int directory, const char* path) {
     struct stat status{};
