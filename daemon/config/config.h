@@ -34,7 +34,7 @@ enum class LogFormat { text, json, journal };
 enum class LogLevel { trace, debug, info, warn, error };
 
 struct ProbeConfig {
-    bool enabled = true;
+    bool enabled = true;    ///< default_config(): false for a PLIMSOLL_PROBE_OFF
     bool required = false;  ///< true: the daemon refuses to start without it
 
     bool operator==(const ProbeConfig&) const = default;

@@ -63,6 +63,8 @@ void append_family_header(std::string& out, TextFormat format, std::string_view 
         } else {
             type = FamilyType::untyped;
         }
+    } else if (openmetrics && name.ends_with(kTotal)) {
+        type = FamilyType::untyped;  // that ending is for counters
     }
     if (!help.empty()) {
         append_help(out, format, name, help);

@@ -6,7 +6,7 @@ import os
 import re
 import unittest
 
-from testbed import BINARY, Agent, Cgroup, command, workdir
+from testbed import BINARY, Agent, Cgroup, Netns, Rootfs, RuncRuntime, command, workdir
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 PREFIX = "/plimsoll-commands"
@@ -24,6 +24,11 @@ def config_file(config):
     with open(path, "w", encoding="utf-8") as file:
         json.dump(config, file)
     return path
+
+
+def probes():
+    """All there are, those that are off by default too."""
+    return re.findall(r"^\S+ +probe (\w+)", command("check").stdout, re.M)
 
 
 class Help(unittest.TestCase):
@@ -103,8 +108,15 @@ class Metrics(unittest.TestCase):
             self.assertEqual(file.read(), self.text)
 
     def test_the_page_has_what_the_catalogue_says_and_nothing_else(self):
-        Cgroup(PREFIX + "/plain").create()
-        with Agent(dict(CONFIG, self={"bpf_stats": True})) as agent:
+        here, there = Netns(), Netns()
+        here.cable(there, 9)
+        runtime = RuncRuntime(Rootfs(with_workloads=False))
+        for one in (here, there):
+            self.addCleanup(one.remove)
+        self.addCleanup(runtime.close)
+        runtime.run("everything", ["sleep", "1000"], cgroup=PREFIX + "/plain", network=here.path)
+        every = {probe: {"enabled": True} for probe in probes()}
+        with Agent(dict(CONFIG, self={"bpf_stats": True}, probes=every)) as agent:
             agent.metrics()
             families = agent.metrics()
         self.assertEqual(sorted(families), sorted(self.rows))
@@ -142,9 +154,7 @@ class Check(unittest.TestCase):
         self.assertRegex(done.stdout, r"(?m)^-- +probe process +.*configuration")
 
     def test_it_fails_where_the_daemon_would(self):
-        with open(ROOT + "/daemon/probes/list.inc", encoding="utf-8") as file:
-            probes = re.findall(r"^PLIMSOLL_PROBE\((\w+)\)", file.read(), re.M)
-        nothing = config_file({"probes": {probe: {"enabled": False} for probe in probes}})
+        nothing = config_file({"probes": {probe: {"enabled": False} for probe in probes()}})
         self.assertEqual(command("check", "--config", nothing).returncode, 1)
         done = command("daemon", "--config", nothing, "--web.listen-address", "127.0.0.1:0")
         self.assertEqual((done.returncode, len(done.stderr.splitlines())), (1, 1))

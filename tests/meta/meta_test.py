@@ -53,7 +53,7 @@ def read(path):
 
 
 def probes():
-    return re.findall(r"^PLIMSOLL_PROBE\((\w+)\)", read("daemon/probes/list.inc"), re.M)
+    return re.findall(r"^PLIMSOLL_PROBE(?:_OFF)?\((\w+)\)", read("daemon/probes/list.inc"), re.M)
 
 
 def is_kernel_side(path):

@@ -12,6 +12,7 @@ from .ledger import Measurement, ids, kernel_failures, measure, thread_seconds
 from .metrics import Families, ParseError, Sample, parse
 from .mover import Mover
 from .package import build_package, control_field, package_root
+from .netns import Netns
 from .prometheus import Prometheus, promtool_check
 from .reading import Reading, cpu_seconds, outside, residual
 from .remote_shell import RemoteShell

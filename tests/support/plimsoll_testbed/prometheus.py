@@ -12,6 +12,9 @@ from .cleanup import workdir
 from .metrics import parse
 from .shell import Daemon, run
 
+# Gauges that end in _total, and the like.
+NAMED_BY_CADVISOR = ("container_fs_inodes_total",)
+
 
 class Prometheus:
     def __init__(self, targets, interval="1s", rules=(), job="plimsoll"):
@@ -101,6 +104,11 @@ class Prometheus:
 
 
 def promtool_check(page):
-    """`promtool check metrics` on a page: (exit code, findings). It exits 3 for what only its linter dislikes."""
+    """`promtool check metrics` on a page: (exit code, findings). It exits 3 for what only its linter dislikes.
+
+    What it dislikes in names that cAdvisor chose is no finding.
+    """
     done = run(["promtool", "check", "metrics"], check=False, stdin=None, input=page)
-    return done.returncode, done.stdout + done.stderr
+    findings = [line for line in (done.stdout + done.stderr).splitlines(keepends=True)
+                if line.split(" ", 1)[0] not in NAMED_BY_CADVISOR]
+    return 0 if done.returncode == 3 and not findings else done.returncode, "".join(findings)

@@ -117,6 +117,16 @@ TEST_CASE("OpenMetrics names a counter without _total and calls one without it u
     CHECK(text.find("# TYPE container_memory_failcnt counter\n") != std::string::npos);
 }
 
+TEST_CASE("OpenMetrics calls a gauge unknown whose name ends like a counter's") {
+    constexpr MetricSpec kInodes{
+        "container_fs_inodes_total", MetricType::gauge, "", "device", "Inodes.", "test"};
+    const std::string unknown = page(snapshot_of(kInodes, Number::count(1)), TextFormat::openmetrics);
+    CHECK(unknown.find("# TYPE container_fs_inodes_total unknown\n") != std::string::npos);
+    CHECK(unknown.find("container_fs_inodes_total{id=\"/a\"} 1\n") != std::string::npos);
+    const std::string text = page(snapshot_of(kInodes, Number::count(1)), TextFormat::prometheus);
+    CHECK(text.find("# TYPE container_fs_inodes_total gauge\n") != std::string::npos);
+}
+
 TEST_CASE("OpenMetrics gives the unit where the name ends in it, text 0.0.4 never") {
     const Snapshot snapshot = snapshot_of(kBytes, Number::count(1));
     CHECK(page(snapshot, TextFormat::openmetrics).find("# UNIT container_memory_bytes bytes\n") !=

@@ -20,16 +20,28 @@ _MOUNTS = [
 ]
 
 
+def _network(wanted):
+    if wanted == "host":
+        return []
+    return [{"type": "network", **({"path": wanted} if wanted else {})}]
+
+
 class RuncRuntime(Runtime):
     NAME = "runc"
     PARENTS = ("/plimsoll-test",)
 
-    def _start(self, name, argv, mounts, cpus, cpuset, memory, labels, cgroup=None):
-        """cgroup: the path; default /plimsoll-test/NAME. labels become annotations."""
+    def _start(self, name, argv, mounts, cpus, cpuset, memory, labels, cgroup=None,
+               network=""):
+        """cgroup: the path; default /plimsoll-test/NAME. labels become annotations.
+
+        network: the path of a network namespace, or "host"; default: an empty one of its own.
+        """
         bundle = "%s/bundles/%s" % (self.dir, name)
         os.makedirs(bundle)
         with open(bundle + "/config.json", "w", encoding="utf-8") as file:
-            json.dump(self._spec(argv, mounts, cpus, cpuset, memory, labels, cgroup or "/plimsoll-test/" + name), file)
+            spec = self._spec(argv, mounts, cpus, cpuset, memory, labels, cgroup or "/plimsoll-test/" + name)
+            spec["linux"]["namespaces"] += _network(network)
+            json.dump(spec, file)
         with open(bundle + "/log", "wb") as log:
             done = subprocess.run(self._runc("run", "-d", "-b", bundle, "--pid-file", bundle + "/pid", name),
                                   stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=60, check=False)
@@ -81,6 +93,6 @@ class RuncRuntime(Runtime):
                                   "options": ["rbind", "rw"]} for outside, inside in mounts],
             "linux": {
                 "cgroupsPath": cgroup, "resources": resources,
-                "namespaces": [{"type": kind} for kind in ("pid", "ipc", "uts", "mount", "network")],
+                "namespaces": [{"type": kind} for kind in ("pid", "ipc", "uts", "mount")],
             },
         }

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/interface_counters.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace plimsoll {
+namespace {
+
+void advance(InterfaceCounters::Interface& known, const NetCounters& read, bool same_namespace) {
+    bool reset = false;
+    for (std::size_t column = 0; column < read.size(); ++column) {
+        reset = reset || read[column] < known.read[column];
+    }
+    for (std::size_t column = 0; column < read.size() && same_namespace; ++column) {
+        known.shown[column] += read[column] - (reset ? 0 : known.read[column]);
+    }
+    known.read = read;
+    known.present = true;
+}
+
+}  // namespace
+
+void InterfaceCounters::update(NamespaceId from, std::span<const NetInterface> interfaces) {
+    const bool same_namespace = from == from_;
+    from_ = from;
+    for (auto& [name, interface] : interfaces_) {
+        interface.present = false;
+    }
+    std::vector<const NetInterface*> strangers;
+    for (const auto& interface : interfaces) {
+        if (const auto known = interfaces_.find(interface.name); known != interfaces_.end()) {
+            advance(known->second, interface.counters, same_namespace);
+        } else {
+            strangers.push_back(&interface);
+        }
+    }
+    if (interfaces_.size() + strangers.size() > kMost) {
+        std::erase_if(interfaces_, [](const auto& entry) { return !entry.second.present; });
+    }
+    for (const auto* stranger : strangers) {
+        if (interfaces_.size() < kMost) {
+            interfaces_.try_emplace(std::string(stranger->name),
+                                    Interface{stranger->counters, stranger->counters, true});
+        }
+    }
+}
+
+}  // namespace plimsoll

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "files/container_process.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <deque>
+#include <filesystem>
+
+#include "files/read_prefix.h"
+
+namespace plimsoll {
+namespace {
+
+// To find one process: some 2,000 pids of a cgroup, of which so many are tried (all but the last few of a
+// busy one may have died since).
+constexpr std::size_t kProcsPrefix = 16UL * 1024;
+constexpr std::size_t kMostTried = 64;
+// To visit all: as many processes as the kernel's default pid_max allows, each with seven digits and a line
+// feed.
+constexpr std::size_t kMostProcesses = 32'768;
+constexpr std::size_t kProcsWhole = kMostProcesses * 8;
+constexpr std::size_t kMostCgroups = 4096;
+// /proc/PID/cgroup: a path of 4096 bytes for each hierarchy, and there are some 15.
+constexpr std::size_t kCgroupFile = 128UL * 1024;
+
+/// The pids of one cgroup in ascending order (the kernel's own order is that of their coming). 0 stands for a
+/// process that our pid namespace cannot see.
+std::vector<int> pids_of(const std::string& directory, std::size_t limit) {
+    const auto text = read_prefix(AT_FDCWD, (directory + "/cgroup.procs").c_str(), limit);
+    std::vector<int> pids;
+    if (!text) {
+        return pids;  // gone, or a threaded cgroup, whose processes are its domain's
+    }
+    std::string_view rest = *text;
+    for (std::size_t end; (end = rest.find('\n')) != std::string_view::npos; rest.remove_prefix(end + 1)) {
+        const std::string_view line = rest.substr(0, end);
+        int pid = 0;
+        const auto parsed = std::from_chars(line.data(), line.data() + line.size(), pid);
+        if (parsed.ptr == line.data() + line.size() && pid > 0) {
+            pids.push_back(pid);
+        }
+    }
+    std::ranges::sort(pids);
+    return pids;
+}
+
+std::vector<std::string> children_of(const std::string& directory) {
+    namespace fs = std::filesystem;
+    std::vector<std::string> names;
+    std::error_code gone;
+    for (fs::directory_iterator it(directory, gone), end; !gone && it != end; it.increment(gone)) {
+        std::error_code ignored;
+        if (it->symlink_status(ignored).type() == fs::file_type::directory) {
+            names.push_back(it->path().filename().string());
+        }
+    }
+    std::ranges::sort(names);
+    return names;
+}
+
+/// Breadth first from `top` on, until `visit` returns false. False: beyond the limit.
+bool visit_cgroups(const std::string& top, const std::function<bool(const std::string&)>& visit) {
+    std::deque<std::string> waiting{top};
+    std::size_t seen = 0;
+    while (!waiting.empty()) {
+        if (++seen > kMostCgroups) {
+            return false;
+        }
+        const std::string directory = std::move(waiting.front());
+        waiting.pop_front();
+        if (!visit(directory)) {
+            return true;
+        }
+        for (const auto& name : children_of(directory)) {
+            waiting.push_back(directory + "/" + name);
+        }
+    }
+    return true;
+}
+
+bool names_controller(std::string_view controllers, std::string_view wanted) {
+    for (;;) {
+        const auto comma = controllers.find(',');
+        if (controllers.substr(0, comma) == wanted) {
+            return true;
+        }
+        if (comma == std::string_view::npos) {
+            return false;
+        }
+        controllers.remove_prefix(comma + 1);
+    }
+}
+
+/// The path of one hierarchy in the text of /proc/PID/cgroup, lines of `number:controllers:path`.
+std::string_view path_in(std::string_view text, std::string_view controller) {
+    while (!text.empty()) {
+        const std::string_view line = text.substr(0, text.find('\n'));
+        text.remove_prefix(std::min(line.size() + 1, text.size()));
+        const auto first = line.find(':');
+        const auto second = first == std::string_view::npos ? first : line.find(':', first + 1);
+        if (second == std::string_view::npos) {
+            continue;
+        }
+        const auto controllers = line.substr(first + 1, second - first - 1);
+        if (controller.empty() ? controllers.empty() : names_controller(controllers, controller)) {
+            return line.substr(second + 1);
+        }
+    }
+    return {};
+}
+
+bool is_within(std::string_view path, std::string_view cgroup) {
+    return cgroup == "/" || path == cgroup ||
+           (path.size() > cgroup.size() && path.starts_with(cgroup) && path[cgroup.size()] == '/');
+}
+
+/// A zombie has a directory and a cgroup still, but no namespaces, files or root any more.
+bool is_live(int process) {
+    char ignored[64];
+    return readlinkat(process, "ns/net", ignored, sizeof ignored) > 0;
+}
+
+}  // namespace
+
+Result<void> may_look_into_processes() {
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    std::array<__user_cap_data_struct, 2> data{};
+    if (syscall(SYS_capget, &header, data.data()) == 0 &&
+        (data[CAP_TO_INDEX(CAP_SYS_PTRACE)].effective & CAP_TO_MASK(CAP_SYS_PTRACE)) == 0) {
+        return fail("the agent needs CAP_SYS_PTRACE to look into the processes of containers");
+    }
+    return {};
+}
+
+ProcessFinder::ProcessFinder(const CgroupLayout& layout, std::string proc_root)
+    : mount_(layout.mount),
+      controller_(layout.v2 ? "" : layout.controller),
+      proc_root_(std::move(proc_root)) {}
+
+UniqueFd ProcessFinder::open_process(int pid) const {
+    const std::string path = proc_root_ + "/" + std::to_string(pid);
+    return UniqueFd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
+
+/// The number is looked up before it is checked that this process belongs to the cgroup, so one that was
+/// reused in between is refused.
+UniqueFd ProcessFinder::find(std::string_view cgroup) const {
+    UniqueFd found;
+    std::size_t tried = 0;
+    visit_cgroups(mount_ + std::string(cgroup), [&](const std::string& directory) {
+        for (const int pid : pids_of(directory, kProcsPrefix)) {
+            UniqueFd process = open_process(pid);
+            if (process && belongs(process.get(), cgroup)) {
+                found = std::move(process);
+                return false;
+            }
+            if (++tried == kMostTried) {
+                return false;
+            }
+        }
+        return true;
+    });
+    return found;
+}
+
+bool ProcessFinder::belongs(int process, std::string_view cgroup) const {
+    const auto text = read_prefix(process, "cgroup", kCgroupFile);
+    return text && is_within(path_in(*text, controller_), cgroup) && is_live(process);
+}
+
+bool ProcessFinder::for_each(std::string_view cgroup, const std::function<void(int)>& visit) const {
+    std::size_t seen = 0;
+    const bool all = visit_cgroups(mount_ + std::string(cgroup), [&](const std::string& directory) {
+        const auto pids = pids_of(directory, kProcsWhole);
+        seen += pids.size();
+        if (seen >= kMostProcesses) {
+            return false;
+        }
+        for (const int pid : pids) {
+            if (const UniqueFd process = open_process(pid); process && belongs(process.get(), cgroup)) {
+                visit(process.get());
+            }
+        }
+        return true;
+    });
+    return all && seen < kMostProcesses;
+}
+
+int ContainerProcess::refresh(const ProcessFinder& finder, std::string_view cgroup) {
+    if (!directory_ || !finder.belongs(directory_.get(), cgroup)) {
+        directory_ = finder.find(cgroup);
+        ++generation_;
+    }
+    return directory_.get();
+}
+
+}  // namespace plimsoll

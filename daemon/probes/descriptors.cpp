@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// OpenDescriptors and sockets that containers have open, by cAdvisor's names. Off unless the configuration
+// turns it on: every descriptor of every process is looked at for each sample.
+#include "files/open_descriptors.h"
+
+#include "files/container_process.h"
+#include "probes/file_probe.h"
+
+namespace plimsoll {
+namespace {
+
+struct Family {
+    enum : std::uint8_t { descriptors, sockets, count };
+};
+
+constexpr std::array<MetricSpec, Family::count> kMetrics{{
+    {"container_file_descriptors", MetricType::gauge, "", "",
+     "OpenDescriptors that the container's processes have open; one that several processes share counts for "
+     "each.",
+     "/proc/PID/fd"},
+    {"container_sockets", MetricType::gauge, "", "",
+     "OpenDescriptors of sockets that the container's processes have open; one that several processes share "
+     "counts "
+     "for each.",
+     "/proc/PID/fd"},
+}};
+
+constexpr std::array<FileSeries, Family::count> kSeries{{
+    {Family::descriptors, "", Number::Kind::integer},
+    {Family::sockets, "", Number::Kind::integer},
+}};
+
+struct NoState {};
+
+class DescriptorsProbe final : public FileProbe<NoState, kSeries.size()> {
+  public:
+    DescriptorsProbe() : FileProbe(kSeries) {}
+
+    [[nodiscard]] std::string_view name() const override { return "descriptors"; }
+    [[nodiscard]] std::span<const MetricSpec> metrics() const override { return kMetrics; }
+    Result<void> start(const ProbeContext& context) override {
+        finder_.emplace(context.layout);
+        return may_look_into_processes();
+    }
+    /// Of containers only: the processes of groups are theirs, and would be looked at again.
+    void sample(const SampleContext& context, SampleWriter& writer) override {
+        FileProbe::sample({context.now_ns, context.containers, {}}, writer);
+    }
+
+  protected:
+    /// Not told: too many processes to look at, or one that may not be looked at.
+    bool read(const SampledContainer& container, const SampleContext&, NoState&, Values& values) override {
+        OpenDescriptors sum;
+        bool all_told = true;
+        const bool all_seen = finder_->for_each(container.cgroup, [&](int process) {
+            const auto found = count_open_descriptors(process);
+            all_told = all_told && found;
+            sum.all += found ? found->all : 0;
+            sum.sockets += found ? found->sockets : 0;
+        });
+        if (all_seen && all_told) {
+            values.set(Family::descriptors, sum.all);
+            values.set(Family::sockets, sum.sockets);
+        }
+        return true;
+    }
+
+  private:
+    std::optional<ProcessFinder> finder_;
+};
+
+}  // namespace
+
+std::unique_ptr<Probe> make_descriptors_probe() {
+    return std::make_unique<DescriptorsProbe>();
+}
+
+}  // namespace plimsoll

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+// Traffic of network interfaces, by cAdvisor's names: net/dev of each container's network namespace.
+//
+// Who shows a namespace:
+// - The host's: nobody. It is not the container's traffic.
+// - One that several containers are in (docker run --network container:X, a systemd-nspawn and its services):
+//   the oldest of them, X, as cAdvisor does: so a sum over containers counts nothing twice.
+// - That of a Kubernetes pod: the pod. A container of the pod in a namespace of its own shows that itself.
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <tuple>
+
+#include "core/interface_counters.h"
+#include "exposition/labels.h"
+#include "files/container_process.h"
+#include "files/net_dev.h"
+#include "files/read_prefix.h"
+#include "probes/file_probe.h"
+
+namespace plimsoll {
+namespace {
+
+constexpr std::array<MetricSpec, NetColumn::count> kMetrics{{
+    {"container_network_receive_bytes_total", MetricType::counter, "bytes", "interface",
+     "Bytes received by the interfaces of the container's network namespace.", "/proc/PID/net/dev"},
+    {"container_network_receive_packets_total", MetricType::counter, "", "interface",
+     "Packets received by the interfaces of the container's network namespace.", "/proc/PID/net/dev"},
+    {"container_network_receive_errors_total", MetricType::counter, "", "interface",
+     "Errors while receiving on the interfaces of the container's network namespace.", "/proc/PID/net/dev"},
+    {"container_network_receive_packets_dropped_total", MetricType::counter, "", "interface",
+     "Received packets that the interfaces of the container's network namespace dropped.",
+     "/proc/PID/net/dev"},
+    {"container_network_transmit_bytes_total", MetricType::counter, "bytes", "interface",
+     "Bytes sent by the interfaces of the container's network namespace.", "/proc/PID/net/dev"},
+    {"container_network_transmit_packets_total", MetricType::counter, "", "interface",
+     "Packets sent by the interfaces of the container's network namespace.", "/proc/PID/net/dev"},
+    {"container_network_transmit_errors_total", MetricType::counter, "", "interface",
+     "Errors while sending on the interfaces of the container's network namespace.", "/proc/PID/net/dev"},
+    {"container_network_transmit_packets_dropped_total", MetricType::counter, "", "interface",
+     "Packets to be sent that the interfaces of the container's network namespace dropped.",
+     "/proc/PID/net/dev"},
+}};
+
+constexpr std::array<FileSeries, 0> kNone{};
+
+// 4,000 interfaces; a namespace with more of them is no container's.
+constexpr std::size_t kNetDevFile = 512UL * 1024;
+
+std::optional<NamespaceId> namespace_at(int directory, const char* path) {
+    struct stat status{};
+    if (fstatat(directory, path, &status, 0) != 0) {
+        return std::nullopt;
+    }
+    return NamespaceId{status.st_dev, status.st_ino};
+}
+
+/// Init's namespace. Where that may not be looked at (a pid namespace of the agent's own, missing
+/// privileges), the agent's own has to do: an agent that is itself in a container with a network of its own
+/// then takes the host's namespace for a container's.
+std::optional<NamespaceId> host_namespace() {
+    const auto init = namespace_at(AT_FDCWD, "/proc/1/ns/net");
+    return init ? init : namespace_at(AT_FDCWD, "/proc/self/ns/net");
+}
+
+/// A name is up to 15 bytes of a container's choice. One that is no text has its bytes behind it, so that no
+/// two interfaces look alike.
+std::string fragment_of(std::string_view interface) {
+    std::string fragment = "interface=\"";
+    if (!append_label_value(fragment, interface)) {
+        fragment += '#';
+        for (const char c : interface) {
+            constexpr std::string_view kDigits = "0123456789abcdef";
+            fragment += kDigits[static_cast<unsigned char>(c) / 16];
+            fragment += kDigits[static_cast<unsigned char>(c) % 16];
+        }
+    }
+    return fragment + '"';
+}
+
+class NetworkProbe final : public FileProbe<InterfaceCounters, kNone.size()> {
+  public:
+    NetworkProbe() : FileProbe(kNone) {}
+
+    [[nodiscard]] std::string_view name() const override { return "network"; }
+    [[nodiscard]] std::span<const MetricSpec> metrics() const override { return kMetrics; }
+    Result<void> start(const ProbeContext& context) override {
+        finder_.emplace(context.layout);
+        return may_look_into_processes();
+    }
+    void sample(const SampleContext& context, SampleWriter& writer) override {
+        look(context);
+        FileProbe::sample(context, writer);
+    }
+    void forget(Handle container) override {
+        processes_.erase(container);
+        FileProbe::forget(container);
+    }
+
+  protected:
+    bool read(const SampledContainer& container, const SampleContext&, InterfaceCounters& counters,
+              Values&) override;
+    void write_open_set(std::size_t family, std::uint32_t container, const InterfaceCounters& counters,
+                        SampleWriter& writer) override;
+
+  private:
+    /// A container's process, and the namespace that it is in.
+    struct Member {
+        const SampledContainer* container;
+        int process;
+        NamespaceId network;
+    };
+    struct Reading {
+        NamespaceId network;
+        std::string text;
+        std::vector<NetInterface> interfaces;
+    };
+
+    std::vector<Member> members_of(std::span<const SampledContainer> containers);
+    void look(const SampleContext& context);
+    static std::shared_ptr<const Reading> read_namespace(const Member& member);
+
+    std::optional<ProcessFinder> finder_;
+    std::unordered_map<Handle, ContainerProcess> processes_;
+    /// What each container and pod shows in this sample; null: nothing. What could not be looked at is not in
+    /// here and keeps what was read last.
+    std::unordered_map<Handle, std::shared_ptr<const Reading>> shown_;
+};
+
+/// The containers whose namespace is known, the oldest first.
+std::vector<NetworkProbe::Member> NetworkProbe::members_of(std::span<const SampledContainer> containers) {
+    std::vector<Member> members;
+    for (const auto& container : containers) {
+        if (container.ended || container.cgroup_id == 0) {
+            processes_.erase(container.handle);
+            continue;
+        }
+        const int process = processes_[container.handle].refresh(*finder_, container.cgroup);
+        if (process < 0) {
+            continue;
+        }
+        if (const auto network = namespace_at(process, "ns/net")) {
+            members.push_back({&container, process, *network});
+        }
+    }
+    std::ranges::sort(members, {}, [](const Member& member) {
+        return std::tuple(member.container->since_ns, member.container->cgroup);
+    });
+    return members;
+}
+
+/// Each namespace is read once, whoever shares it.
+void NetworkProbe::look(const SampleContext& context) {
+    shown_.clear();
+    const auto host = host_namespace();
+    std::set<NamespaceId> done;
+    for (const auto& member : members_of(context.containers)) {
+        const Handle own = member.container->handle;
+        if (!host || member.network == *host || !done.insert(member.network).second) {
+            shown_.try_emplace(own);
+            continue;
+        }
+        auto reading = read_namespace(member);
+        const auto pod = member.container->pod;
+        if (reading && pod && shown_.try_emplace(context.groups[*pod].handle, reading).second) {
+            reading = nullptr;
+            shown_.try_emplace(own);
+        }
+        if (reading) {
+            shown_[own] = std::move(reading);
+        }
+    }
+}
+
+/// net/dev is opened anew each time: an open one would keep the namespace, and with it the container's
+/// interfaces, beyond the container's life.
+std::shared_ptr<const NetworkProbe::Reading> NetworkProbe::read_namespace(const Member& member) {
+    auto text = read_prefix(member.process, "net/dev", kNetDevFile);
+    if (!text) {
+        return nullptr;
+    }
+    auto reading = std::make_shared<Reading>(Reading{member.network, std::move(*text), {}});
+    auto interfaces = parse_net_dev(reading->text);
+    if (!interfaces) {
+        return nullptr;
+    }
+    reading->interfaces = std::move(*interfaces);
+    std::erase_if(reading->interfaces, [](const auto& interface) { return is_left_out(interface.name); });
+    return reading;
+}
+
+bool NetworkProbe::read(const SampledContainer& container, const SampleContext&, InterfaceCounters& counters,
+                        Values&) {
+    const auto shown = shown_.find(container.handle);
+    if (shown != shown_.end() && shown->second) {
+        counters.update(shown->second->network, shown->second->interfaces);
+    } else if (shown != shown_.end()) {
+        counters.clear();
+    }
+    return true;
+}
+
+void NetworkProbe::write_open_set(std::size_t family, std::uint32_t container,
+                                  const InterfaceCounters& counters, SampleWriter& writer) {
+    for (const auto& [name, interface] : counters.all()) {
+        if (interface.present) {
+            writer.add(container, writer.kept(fragment_of(name)), Number::count(interface.shown[family]));
+        }
+    }
+}
+
+}  // namespace
+
+std::unique_ptr<Probe> make_network_probe() {
+    return std::make_unique<NetworkProbe>();
+}
+
+}  // namespace plimsoll
