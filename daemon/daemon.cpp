@@ -210,10 +210,8 @@ Result<void> Daemon::schedule() {
     take_snapshot();
     return in_order([this] { return loop_->watch(exchange_->fd(), [this] { answer_scrape(); }); },
                     [this] { return loop_->watch(events_->fd(), [this] { drain_events(); }); },
-                    [this] {
-                        return loop_->every(std::min<std::chrono::nanoseconds>(kTick, config_.smoothing.tick),
-                                            [this] { tick(); });
-                    },
+                    [this] { return loop_->every(kTick, [this] { tick(); }); },
+                    [this] { return loop_->every(config_.smoothing.tick, [this] { smooth(); }); },
                     [this] { return loop_->every(kResync, [this] { resync(); }); },
                     [this] { return feed_watchdog(*loop_); });
 }
@@ -264,7 +262,6 @@ void Daemon::tick() {
     if ((moved_ || registry_->needs_visit()) && now - last_visit_ns_ >= kVisitPauseNs) {
         visit_tasks();
     }
-    smooth(now);
     if (now - refreshed_ns_ >= kRoundNs) {
         refreshed_ns_ = now;
         refresh_names(now);

@@ -49,7 +49,7 @@ class Daemon {
     void on_record(std::span<const std::byte> record);
     void tick();
     void forget(Handle handle);
-    void smooth(std::uint64_t now_ns);
+    void smooth();
     const std::vector<SampledContainer>& sampled();
     void resync();
     void visit_tasks();
@@ -84,7 +84,7 @@ class Daemon {
     std::vector<const Watched*> shown_;
     std::vector<SampledContainer> sampled_;
     std::uint64_t sampled_revision_ = UINT64_MAX;
-    std::uint64_t smoothed_ns_ = 0, refreshed_ns_ = 0;
+    std::uint64_t refreshed_ns_ = 0;
     std::unique_ptr<EventChannel> events_;
     EventCounts event_counts_;
     bool moved_ = false;

@@ -27,13 +27,9 @@ std::span<const MetricSpec> identity_metrics() {
     return kIdentity;
 }
 
-/// A timer that fires late is followed by a shorter interval, so what is nearly due counts as due.
-void Daemon::smooth(std::uint64_t now_ns) {
-    const auto tick = static_cast<std::uint64_t>(config_.smoothing.tick.count());
-    if (now_ns - smoothed_ns_ < tick - tick / 4) {
-        return;
-    }
-    smoothed_ns_ = now_ns;
+/// Newborn containers first: their first interval begins at their birth.
+void Daemon::smooth() {
+    drain_events();
     const auto& sampled = this->sampled();
     const SampleContext context{boot_time_ns(), std::span(sampled).first(shown_.size()), {}};
     for (const auto& running : probes_) {
