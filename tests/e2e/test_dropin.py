@@ -203,6 +203,31 @@ class Hybrid(unittest.TestCase):
             self.assertEqual(agent.value("container_spec_memory_limit_bytes", id=cgroup.path), 48 << 20)
 
 
+class NoFiles(unittest.TestCase):
+    def test_the_ledger_tells_the_cpu_time_of_what_has_no_files(self):
+        """Containers beyond the limit share one account, which has no cgroup of its own."""
+        config = watching_tests()
+        config["containers"]["max"] = 1
+        with RuncRuntime() as runtime, Agent(config) as agent:
+            shells = [self.enterContext(RemoteShell(runtime, "nofile-%d" % i, workdir())) for i in range(2)]
+            agent.wait_value("plimsoll_containers_overflow", lambda overflow: overflow == 1)
+            own = {shell.id for shell in shells} & set(agent.metrics().by("id", "container_threads"))
+            shared = [shell for shell in shells if shell.id not in own]
+            self.assertEqual(len(shared), 1)
+            self.assertEqual(shared[0].do("burner 0.5 1"), 0)
+            name = (set(agent.metrics().by("id", "container_threads")) - own).pop()
+            families = agent.wait_value("container_tasks_state", lambda running: running == 0, id=name, state="running")
+            used = families.value("container_cpu_usage_seconds_total", id=name, cpu="total")
+            running = families.value("container_thread_seconds_total", id=name, state="running")
+            stolen = families.value("container_cpu_stolen_seconds_total", id=name)
+            self.assertAlmostEqual(used, running - stolen, 6)
+            charged = shared[0].container.cpu_usage_ns() / 1e9
+            self.assertEqual(outside(used, charged * 0.8, charged, 0.02), 0, (used, charged))
+            self.assertEqual(families.samples("container_memory_usage_bytes", id=name), [])
+            self.assertEqual(families.by("state", "container_tasks_state", id=name)["sleeping"],
+                             families.value("container_threads", id=name))
+
+
 class FewDescriptors(unittest.TestCase):
     def test_with_few_descriptors_every_value_is_still_right(self):
         wrapper = ["prlimit", "--nofile=600:600"]  # 512 are reserved: 88 left for what 8 containers would keep
