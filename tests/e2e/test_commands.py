@@ -89,6 +89,11 @@ class List(unittest.TestCase):
         self.assertEqual((done.returncode, json.loads(done.stdout)), (0, []))
 
 
+# Families that some cgroup versions do not tell, and those of devices, which appear on first use.
+NOT_EVERYWHERE = {"container_memory_events_high_total", "container_memory_events_max_total",
+                  *("container_fs_%s_total" % what for what in ("reads", "writes", "reads_bytes", "writes_bytes"))}
+
+
 class Metrics(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -114,12 +119,14 @@ class Metrics(unittest.TestCase):
         for one in (here, there):
             self.addCleanup(one.remove)
         self.addCleanup(runtime.close)
-        runtime.run("everything", ["sleep", "1000"], cgroup=PREFIX + "/plain", network=here.path)
+        runtime.run("everything", ["sleep", "1000"], cgroup=PREFIX + "/plain", network=here.path,
+                    cpus=0.5)
         every = {probe: {"enabled": True} for probe in probes()}
         with Agent(dict(CONFIG, self={"bpf_stats": True}, probes=every)) as agent:
             agent.metrics()
             families = agent.metrics()
-        self.assertEqual(sorted(families), sorted(self.rows))
+        self.assertEqual(set(families) - set(self.rows), set())
+        self.assertEqual(set(self.rows) - set(families) - NOT_EVERYWHERE, set())
         for name, family in families.items():
             _, kind, unit, labels, meaning, source, _ = self.rows[name]
             self.assertEqual(family.type, kind, name)

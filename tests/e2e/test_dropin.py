@@ -10,6 +10,7 @@ from testbed import (RUNTIMES, Agent, Cgroup, Reading, RemoteShell, Rootfs, Runc
                      wait_until, workdir)
 
 FOREVER_UP = ("_total", "_failcnt", "_max_usage_bytes")
+CPUS = 0.2  # so little that even a busy machine has it to give, and throttles
 MOVING = 256 << 10  # memory of a container at work goes up and down between two looks
 
 
@@ -45,7 +46,7 @@ class Runtimes(unittest.TestCase):
     def check(self, name):
         config = {"containers": {"cgroups": [{"path": "/plimsoll-test/*"}]}}  # runc's own choice
         with RUNTIMES[name](self.rootfs) as runtime, Agent(config, runtimes=[runtime]) as agent:
-            with RemoteShell(runtime, "dropin-" + name, workdir(), cpus=0.5, memory=32 << 20) as shell:
+            with RemoteShell(runtime, "dropin-" + name, workdir(), cpus=CPUS, memory=32 << 20) as shell:
                 cgroup = shell.container.cgroup
                 agent.wait_value("container_threads", lambda threads: threads and threads >= 1, id=shell.id)
                 first = look(agent, cgroup)
@@ -63,7 +64,7 @@ class Runtimes(unittest.TestCase):
             self.check_end(agent, shell.id, last)
 
     def work(self, shell):
-        self.assertEqual(shell.do("burner 1.5 2"), 0)
+        self.assertEqual(shell.do("burner 2 2"), 0)
         self.assertEqual(shell.do("/bin/dd if=/dev/zero of=/out/file bs=64k count=64 conv=fsync 2>/dev/null"), 0)
         self.assertEqual(shell.do("/bin/dd if=/dev/zero of=/dev/null bs=96M count=1 2>/dev/null"), 128 + 9)
 
@@ -72,13 +73,13 @@ class Runtimes(unittest.TestCase):
         grown = {family: last.delta(first, family, id=container_id) for family in (
             "container_cpu_usage_seconds_total", "container_cpu_cfs_throttled_periods_total",
             "container_cpu_cfs_throttled_seconds_total", "container_memory_failcnt", "container_oom_events_total")}
-        self.assertGreater(grown.pop("container_cpu_usage_seconds_total"), 0.4)
+        self.assertGreater(grown.pop("container_cpu_usage_seconds_total"), 2 * CPUS * 0.8)
         self.assertEqual(grown.pop("container_oom_events_total"), 1)
         self.assertEqual({family for family, growth in grown.items() if growth <= 0}, set())
         faults = last.delta(first, "container_memory_failures_total", id=container_id, failure_type="pgfault",
                             scope="hierarchy")
         self.assertGreater(faults, (24 << 20) / 4096)
-        for family, value in (("container_spec_cpu_quota", 50000), ("container_spec_cpu_period", 100000),
+        for family, value in (("container_spec_cpu_quota", CPUS * 100000), ("container_spec_cpu_period", 100000),
                               ("container_spec_memory_limit_bytes", 32 << 20)):
             self.assertEqual(last.families.value(family, id=container_id), value)
 
@@ -200,6 +201,31 @@ class Hybrid(unittest.TestCase):
             with open(directory + "/memory.limit_in_bytes", "w", encoding="utf-8") as limit:
                 limit.write("%d\n" % (48 << 20))
             self.assertEqual(agent.value("container_spec_memory_limit_bytes", id=cgroup.path), 48 << 20)
+
+
+class NoFiles(unittest.TestCase):
+    def test_the_ledger_tells_the_cpu_time_of_what_has_no_files(self):
+        """Containers beyond the limit share one account, which has no cgroup of its own."""
+        config = watching_tests()
+        config["containers"]["max"] = 1
+        with RuncRuntime() as runtime, Agent(config) as agent:
+            shells = [self.enterContext(RemoteShell(runtime, "nofile-%d" % i, workdir())) for i in range(2)]
+            agent.wait_value("plimsoll_containers_overflow", lambda overflow: overflow == 1)
+            own = {shell.id for shell in shells} & set(agent.metrics().by("id", "container_threads"))
+            shared = [shell for shell in shells if shell.id not in own]
+            self.assertEqual(len(shared), 1)
+            self.assertEqual(shared[0].do("burner 0.5 1"), 0)
+            name = (set(agent.metrics().by("id", "container_threads")) - own).pop()
+            families = agent.wait_value("container_tasks_state", lambda running: running == 0, id=name, state="running")
+            used = families.value("container_cpu_usage_seconds_total", id=name, cpu="total")
+            running = families.value("container_thread_seconds_total", id=name, state="running")
+            stolen = families.value("container_cpu_stolen_seconds_total", id=name)
+            self.assertAlmostEqual(used, running - stolen, 6)
+            charged = shared[0].container.cpu_usage_ns() / 1e9
+            self.assertEqual(outside(used, charged * 0.8, charged, 0.02), 0, (used, charged))
+            self.assertEqual(families.samples("container_memory_usage_bytes", id=name), [])
+            self.assertEqual(families.by("state", "container_tasks_state", id=name)["sleeping"],
+                             families.value("container_threads", id=name))
 
 
 class FewDescriptors(unittest.TestCase):

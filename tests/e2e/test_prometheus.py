@@ -17,6 +17,17 @@ MINUTE = 60
 COUNTERS = '{__name__=~"(container|plimsoll|process)_.*(_total|_bucket|_count|_sum)"}'
 
 
+# What promtool finds fault with for ever: names that cAdvisor chose.
+FORCED = ('container_memory_failcnt counter metrics should have "_total" suffix',)
+
+
+def findings(page):
+    """promtool's sentences about the page but for those."""
+    code, text = promtool_check(page)
+    assert code in (0, 3), text
+    return [line for line in text.splitlines() if line not in FORCED]
+
+
 def setUpModule():
     unittest.addModuleCleanup(Cgroup(PREFIX).create().remove)
 
@@ -24,11 +35,11 @@ def setUpModule():
 class Lint(unittest.TestCase):
     def test_promtool_likes_the_page_idle_and_under_load(self):
         with Agent(CONFIG) as agent:
-            self.assertEqual(promtool_check(agent.page()), (0, ""))
+            self.assertEqual(findings(agent.page()), [])
             with Cgroup(PREFIX + "/load") as cgroup:
                 busy = cgroup.spawn(["sh", "-c", "while :; do true | busybox true; done"])
                 wait_until(lambda: agent.metrics().value("container_process_forks_total", id=cgroup.path) > 100, 20)
-                self.assertEqual(promtool_check(agent.page()), (0, ""))
+                self.assertEqual(findings(agent.page()), [])
                 cgroup.kill()
                 busy.wait(10)
 
