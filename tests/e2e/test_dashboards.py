@@ -8,7 +8,8 @@ import shutil
 import time
 import unittest
 
-from testbed import Agent, Cgroup, DockerRuntime, Pod, Prometheus, RuncRuntime, burner_argv, defer, run, workdir
+from testbed import (Agent, Cgroup, Daemon, DockerRuntime, LoopDisk, Netns, Pod, Prometheus, RuncRuntime, burner_argv, run,
+                     workdir)
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
 DASHBOARD = ROOT + "/deploy/grafana/plimsoll-overview.json"
@@ -79,7 +80,7 @@ ON_KUBERNETES = (
 )
 
 # Burns more than its quota, keeps two threads on one CPU, and writes to and reads from the disk all the time.
-LOAD = ("while :; do dd if=/dev/zero of=/data/file bs=64k count=16 oflag=direct; dd if=/data/file of=/dev/null bs=64k "
+LOAD = ("while :; do dd if=/dev/zero of=/data/$$ bs=64k count=16 oflag=direct; dd if=/data/$$ of=/dev/null bs=64k "
         "iflag=direct; true | cat; done 2>/dev/null & exec " + " ".join(burner_argv(1000, 2)))
 
 
@@ -160,10 +161,12 @@ class Queries(unittest.TestCase):
         cls.enterClassContext(Cgroup(cls.pod.cgroup))
         cls.agent = Agent(runtimes=[docker, cls.pod])
         cls.addClassCleanup(cls.agent.stop)
-        data = [(workdir(), "/data") for _ in range(2)]
-        cls.web = docker.run("web", ["sh", "-c", LOAD], mounts=data[:1], cpus=0.3, memory=LIMIT)
-        front = runc.run("front", ["sh", "-c", LOAD], mounts=data[1:], cpus=0.2, memory=LIMIT,
-                         cgroup=cls.pod.container("front", "front:1"))
+        disk = LoopDisk(mounted=True)
+        work = {"mounts": [(disk.path, "/data")], "memory": LIMIT}
+        cls.web = docker.run("web", ["sh", "-c", LOAD], cpus=0.3, options=["--pids-limit=100"], **work)
+        front = runc.run("front", ["sh", "-c", LOAD], cpus=0.2, cgroup=cls.pod.container("front", "front:1"), **work)
+        disk.count_for(cls.web.cgroup)
+        disk.count_for(front.cgroup)
         cls.connect(cls.web, 1)
         cls.connect(front, 2)
         cls.prometheus = Prometheus([cls.agent], rules=[RULES], job="cadvisor")
@@ -172,17 +175,18 @@ class Queries(unittest.TestCase):
 
     @classmethod
     def connect(cls, container, number):
-        """An interface in the container's network namespace, its peer in one of the test's, and traffic between them."""
-        name = "plimsoll-q%d" % number
-        run(["ip", "netns", "add", name])
-        defer(lambda: run(["ip", "netns", "del", name], check=False))
-        inside = ["nsenter", "-t", container.pid, "-n"]
-        run([*inside, "ip", "link", "add", "eth0", "type", "veth", "peer", "name", "peer0", "netns", name])
-        for where, device, address in ((inside, "eth0", "10.99.%d.2/24"),
-                                       (["ip", "netns", "exec", name], "peer0", "10.99.%d.1/24")):
-            run([*where, "ip", "address", "add", address % number, "dev", device])
-            run([*where, "ip", "link", "set", device, "up"])
-        container.cgroup.spawn([*map(str, inside), "ping", "-q", "-i", "0.2", "10.99.%d.1" % number])
+        """An interface in the container's network namespace, and a pinging peer at the other end of its cable."""
+        peer = Netns()
+        cls.addClassCleanup(peer.remove)
+        peer.ip("link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", str(container.pid))
+        peer.ip("address", "add", "10.235.%d.1/24" % number, "dev", "eth0")
+        peer.ip("link", "set", "eth0", "up")
+        inside = ["nsenter", "-t", container.pid, "-n", "ip"]
+        run([*inside, "address", "add", "10.235.%d.2/24" % number, "dev", "eth0"])
+        run([*inside, "link", "set", "eth0", "up"])
+        pings = Daemon(["ip", "netns", "exec", peer.name, "ping", "-q", "-i", "0.2", "10.235.%d.2" % number],
+                       workdir() + "/pings")
+        cls.addClassCleanup(pings.stop)
 
     def ask(self, expression):
         """Whether it returns data, and none that is no number."""

@@ -6,7 +6,7 @@ import time
 import unittest
 
 import dropin_truth as truth
-from testbed import (RUNTIMES, Agent, Cgroup, Reading, RemoteShell, Rootfs, RuncRuntime, hierarchies, outside, run,
+from testbed import (RUNTIMES, Agent, Cgroup, LoopDisk, Reading, RemoteShell, Rootfs, RuncRuntime, hierarchies, outside,
                      wait_until, workdir)
 
 FOREVER_UP = ("_total", "_failcnt", "_max_usage_bytes")
@@ -121,16 +121,10 @@ class Runtimes(unittest.TestCase):
 
 class Disk(unittest.TestCase):
     def test_bytes_and_requests_of_a_device_are_counted_as_the_kernel_counts_them(self):
-        file = workdir() + "/disk"
-        with open(file, "wb") as disk:
-            disk.truncate(16 << 20)
-        device = run(["losetup", "--find", "--show", file]).stdout.strip()
-        self.addCleanup(run, ["losetup", "--detach", device])
-        number = "%d:%d" % (os.major(os.stat(device).st_rdev), os.minor(os.stat(device).st_rdev))
+        disk = LoopDisk()
+        device, number = disk.device, disk.number
         with Cgroup("/plimsoll-test/disk") as cgroup, Agent(watching_tests()) as agent:
-            # New kernels keep this account of v1 only for devices that have a limit somewhere.
-            with open(cgroup.directories["blkio"] + "/blkio.throttle.read_bps_device", "w", encoding="utf-8") as limit:
-                limit.write("%s %d\n" % (number, 1 << 40))
+            disk.count_for(cgroup)
             agent.wait_value("container_threads", lambda threads: threads == 0, id=cgroup.path)
             self.assertEqual(agent.metrics().samples("container_fs_writes_total", id=cgroup.path, device=device), [])
             for order in (["of=" + device, "if=/dev/zero", "oflag=direct", "bs=64k", "count=23"],

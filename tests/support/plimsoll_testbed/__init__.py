@@ -9,6 +9,7 @@ from .cpu_history import CpuHistory
 from .kernel_objects import entries, held_by, still_there
 from .kubernetes import Pod
 from .ledger import Measurement, ids, kernel_failures, measure, thread_seconds
+from .loop_disk import LoopDisk
 from .metrics import Families, ParseError, Sample, parse
 from .mover import Mover
 from .package import build_package, control_field, package_root
@@ -20,5 +21,5 @@ from .rootfs import Rootfs, systemd_root
 from .runtimes import (RUNTIMES, Container, ContainerdRuntime, DockerRuntime, LxcRuntime, NspawnRuntime,
                        PodmanRuntime, RuncRuntime)
 from .service import Service
-from .shell import CommandError, run, wait_until
+from .shell import CommandError, Daemon, run, wait_until
 from .workloads import Truth, Waiter, burner_argv, forker_argv

@@ -13,7 +13,7 @@ from .metrics import parse
 from .shell import Daemon, run
 
 # Gauges that end in _total, and the like.
-NAMED_BY_CADVISOR = ("container_fs_inodes_total",)
+NAMED_BY_CADVISOR = ("container_fs_inodes_total", "container_memory_failcnt")
 
 
 class Prometheus:
