@@ -169,9 +169,6 @@ void Daemon::update_self_metrics() {
 }
 
 void Daemon::update_program_metrics(const bpf_object* object) {
-    if (object == nullptr) {
-        return;  // a reader of files
-    }
     for (const auto& program : program_stats(object)) {
         const SelfMetrics::Labels labels{{"program", program.name}};
         self_.set("plimsoll_program_misses_total", static_cast<double>(program.misses), labels);

@@ -9,7 +9,7 @@ namespace plimsoll {
 std::vector<ProgramStats> program_stats(const bpf_object* object) {
     std::vector<ProgramStats> result;
     if (object == nullptr) {
-        return result;  // a probe without programs of its own
+        return result;  // a reader of files has none
     }
     bpf_program* program = nullptr;
     bpf_object__for_each_program(program, object) {

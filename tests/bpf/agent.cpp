@@ -220,7 +220,9 @@ std::vector<std::uint32_t> Agent::program_ids() const {
     std::vector<std::uint32_t> ids;
     std::vector<bpf_object*> objects{scope->object()};
     for (const auto& probe : probes) {
-        objects.push_back(probe->object());
+        if (probe->object() != nullptr) {  // a reader of files has none
+            objects.push_back(probe->object());
+        }
     }
     for (auto* object : objects) {
         bpf_program* program = nullptr;

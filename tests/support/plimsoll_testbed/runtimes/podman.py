@@ -33,7 +33,8 @@ class PodmanRuntime(Runtime):
             arguments += ["--label", "%s=%s" % (key, value)]
         for outside, inside in mounts:
             arguments += ["-v", "%s:%s" % (outside, inside)]
-        container_id = run(self._podman(*arguments, *options, IMAGE, *argv)).stdout.strip()
+        # Its monitor leaves a file `oom` where it was started, when there was one.
+        container_id = run(self._podman(*arguments, *options, IMAGE, *argv), cwd=self.dir).stdout.strip()
         pid = int(run(self._podman("inspect", "-f", "{{.State.Pid}}", container_id)).stdout)
         return Container(self, name, container_id, pid)
 
