@@ -51,6 +51,7 @@ Daemon::~Daemon() = default;
 
 Result<std::unique_ptr<Daemon>> Daemon::start(const Config& config) {
     std::unique_ptr<Daemon> daemon(new Daemon(config));
+    daemon->descriptors_ = std::make_unique<DescriptorBudget>(keepable_descriptors(raise_descriptor_limit()));
     auto loop = EventLoop::create();
     if (!loop) {
         return std::unexpected(loop.error());
@@ -160,7 +161,6 @@ Result<void> Daemon::start_kernel_side() {
 }
 
 Result<void> Daemon::start_probes() {
-    descriptors_ = std::make_unique<DescriptorBudget>(keepable_descriptors(raise_descriptor_limit()));
     const ProbeContext context{*scope_, *types_, layout_, config_, descriptors_.get()};
     for (auto& probe : make_probes()) {
         const std::string name(probe->name());

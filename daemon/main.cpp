@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Options and subcommands. Exit codes: 0 fine, 1 cannot do it here, 2 usage or configuration.
 #include <fcntl.h>
-#include <sys/resource.h>
+#include <malloc.h>
 #include <unistd.h>
 
 #include <spdlog/spdlog.h>
@@ -77,24 +77,23 @@ std::optional<Config> read_config(const Options& options) {
     return config;
 }
 
-/// A service manager's soft limit may be as low as 64; the agent needs some 80 descriptors and one per
-/// connection.
-void use_all_descriptors() {
-    rlimit limit{};
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
+/// A page of many containers is some large pieces of memory for a moment: those go back to the system at once
+/// instead of staying with the allocator, and the threads share what is small.
+void limit_idle_memory() {
+    constexpr int kLargePiece = 128 * 1024;
+    mallopt(M_MMAP_THRESHOLD, kLargePiece);
+    mallopt(M_TRIM_THRESHOLD, 4 * kLargePiece);
+    mallopt(M_ARENA_MAX, 2);
 }
 
 int run_daemon(const Options& options) {
+    limit_idle_memory();
     const auto config = read_config(options);
     if (!config) {
         return kUsage;
     }
     plimsoll::start_log(config->log_level, config->log_format);
     plimsoll::route_libbpf_messages();
-    use_all_descriptors();
     auto daemon = plimsoll::Daemon::start(*config);
     if (!daemon) {
         spdlog::error("{}", daemon.error().message);

@@ -4,6 +4,7 @@
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -64,6 +65,19 @@ constexpr std::array kCatalogue{
     MetricSpec{"process_start_time_seconds", kGauge, "seconds", "", "When the agent started, in Unix time.",
                "/proc/self/stat"},
 };
+
+/// The size of the directory is their number since Linux 6.2, and 0 before.
+std::uint64_t open_descriptors() {
+    constexpr const char* kDirectory = "/proc/self/fd";
+    struct stat status{};
+    if (stat(kDirectory, &status) == 0 && status.st_size > 0) {
+        return static_cast<std::uint64_t>(status.st_size);
+    }
+    std::error_code error;
+    const std::filesystem::directory_iterator all(kDirectory, error);
+    return error ? 0
+                 : static_cast<std::uint64_t>(std::distance(begin(all), end(all)) - 1);  // one is being read
+}
 
 double process_start_time() {
     std::ifstream stat("/proc/self/stat"), boot("/proc/stat");
@@ -144,12 +158,7 @@ void SelfMetrics::update_process() {
     double total_pages = 0, resident_pages = 0;
     statm >> total_pages >> resident_pages;
     set("process_resident_memory_bytes", resident_pages * static_cast<double>(sysconf(_SC_PAGESIZE)));
-    std::error_code error;
-    const std::filesystem::directory_iterator descriptors("/proc/self/fd", error);
-    if (!error) {
-        // One of them is the directory being read.
-        set("process_open_fds", static_cast<double>(std::distance(begin(descriptors), end(descriptors)) - 1));
-    }
+    set("process_open_fds", static_cast<double>(open_descriptors()));
 }
 
 }  // namespace plimsoll

@@ -107,17 +107,17 @@ std::shared_ptr<const Snapshot> Daemon::take_snapshot() {
 }
 
 void Daemon::write_identity(SampleWriter& writer) const {
-    writer.family(kIdentity[kInfo]);
+    writer.family(kIdentity[kInfo], shown_.size());
     for (std::uint32_t index = 0; index < shown_.size(); index++) {
         writer.add(index, writer.kept(shown_[index]->rendered.info), Number::count(1));
     }
-    writer.family(kIdentity[kStart]);
+    writer.family(kIdentity[kStart], shown_.size());
     for (std::uint32_t index = 0; index < shown_.size(); index++) {
         if (shown_[index]->cgroup_id != 0) {
             writer.add(index, {}, Number::nanoseconds(shown_[index]->started_unix_ns));
         }
     }
-    writer.family(kIdentity[kSeen]);
+    writer.family(kIdentity[kSeen], shown_.size());
     const std::uint64_t now = boot_time_ns();
     for (std::uint32_t index = 0; index < shown_.size(); index++) {
         writer.add(index, {}, Number::nanoseconds(unix_time_ns(shown_[index]->ended_ns.value_or(now))));

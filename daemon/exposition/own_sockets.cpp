@@ -1,25 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exposition/own_sockets.h"
 
-#include <dirent.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
-#include <memory>
 #include <optional>
-#include <string_view>
+
+#include "loop/unique_fd.h"
 
 namespace plimsoll {
 namespace {
-
-struct CloseDirectory {
-    void operator()(DIR* directory) const { closedir(directory); }
-};
 
 std::optional<std::uint16_t> port_of(const sockaddr_storage& address) {
     switch (address.ss_family) {
@@ -57,7 +51,7 @@ std::optional<OwnSocket> inspect(int fd, std::span<const std::uint16_t> local_po
     sockaddr_storage address{};
     socklen_t size = sizeof address;
     if (getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-        return std::nullopt;  // not a socket
+        return std::nullopt;  // no socket, or not open
     }
     const auto port = port_of(address);
     if (!port || std::ranges::find(local_ports, *port) == local_ports.end() ||
@@ -79,16 +73,7 @@ std::optional<OwnSocket> inspect(int fd, std::span<const std::uint16_t> local_po
 
 std::vector<OwnSocket> find_own_sockets(std::span<const std::uint16_t> local_ports) {
     std::vector<OwnSocket> found;
-    const std::unique_ptr<DIR, CloseDirectory> directory(opendir("/proc/self/fd"));
-    if (!directory) {
-        return found;
-    }
-    while (const dirent* entry = readdir(directory.get())) {
-        const std::string_view name = entry->d_name;
-        int fd = -1;
-        if (std::from_chars(name.data(), name.data() + name.size(), fd).ec != std::errc{}) {
-            continue;  // "." and ".."
-        }
+    for (int fd = 0; fd < kKeptFrom; ++fd) {
         if (auto socket = inspect(fd, local_ports)) {
             found.push_back(std::move(*socket));
         }

@@ -17,8 +17,12 @@ class SampleWriter {
   public:
     explicit SampleWriter(Snapshot& snapshot) : snapshot_(snapshot) {}
 
-    /// Starts a family; what follows belongs to it. A family may be started once per snapshot.
-    void family(const MetricSpec& spec) { snapshot_.families.push_back({&spec, {}}); }
+    /// Starts a family; what follows belongs to it. A family may be started once per snapshot. `expected`:
+    /// how many samples it will have, as far as is known.
+    void family(const MetricSpec& spec, std::size_t expected = 0) {
+        snapshot_.families.push_back({&spec, {}});
+        snapshot_.families.back().samples.reserve(expected);
+    }
 
     /// `container`: index into Snapshot::containers. `fragment`: rendered labels with static storage, or
     /// kept().
@@ -33,9 +37,9 @@ class SampleWriter {
         HistogramValue value{};
         std::ranges::copy(buckets, value.buckets.begin());
         value.sum_ns = sum_ns;
-        const auto index = static_cast<std::uint32_t>(snapshot_.histograms.size());
+        const std::size_t index = snapshot_.histograms.size();
         snapshot_.histograms.push_back(value);
-        snapshot_.families.back().samples.push_back({container, fragment, Number{}, index});
+        snapshot_.families.back().samples.push_back({container, fragment, Number::count(index)});
     }
 
     /// Whether the family is on the page: the probe that declares it runs.

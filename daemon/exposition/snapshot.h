@@ -26,10 +26,9 @@ using LabelPrefix = std::shared_ptr<const std::string>;
 inline constexpr std::uint32_t kNoContainer = UINT32_MAX;
 
 struct Sample {
-    std::uint32_t container;      ///< index into Snapshot::containers, or kNoContainer
-    std::string_view fragment;    ///< further labels, rendered and escaped: `state="running"`, or empty
-    Number value;                 ///< counters and gauges
-    std::uint32_t histogram = 0;  ///< histograms: index into Snapshot::histograms
+    std::uint32_t container;    ///< index into Snapshot::containers, or kNoContainer
+    std::string_view fragment;  ///< further labels, rendered and escaped: `state="running"`, or empty
+    Number value;               ///< of a histogram: Number::count(index into Snapshot::histograms)
 };
 
 /// A time histogram: buckets[i] counts values in (bound[i-1], bound[i]], the last one those above all bounds.

@@ -35,7 +35,7 @@ class FamilyText {
     }
 
     void histogram(const Sample& sample) {
-        const HistogramValue& value = snapshot_.histograms[sample.histogram];
+        const HistogramValue& value = snapshot_.histograms[sample.value.integer];
         std::uint64_t count = 0;
         for (std::size_t i = 0; i < value.buckets.size(); ++i) {
             count += value.buckets[i];

@@ -145,7 +145,7 @@ ProcessFinder::ProcessFinder(const CgroupLayout& layout, std::string proc_root)
 
 UniqueFd ProcessFinder::open_process(int pid) const {
     const std::string path = proc_root_ + "/" + std::to_string(pid);
-    return UniqueFd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    return out_of_the_way(UniqueFd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
 }
 
 /// The number is looked up before it is checked that this process belongs to the cgroup, so one that was

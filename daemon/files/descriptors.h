@@ -58,7 +58,7 @@ class KeptFd {
         reset();
         if (fd && budget != nullptr && budget->take()) {
             budget_ = budget;
-            fd_ = std::move(fd);
+            fd_ = out_of_the_way(std::move(fd));
         }
     }
     void reset() {

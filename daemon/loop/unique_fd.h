@@ -2,6 +2,7 @@
 // A file descriptor that closes itself.
 #pragma once
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <utility>
@@ -35,5 +36,15 @@ class UniqueFd {
   private:
     int fd_ = -1;
 };
+
+/// Numbers below this are for what comes and goes, connections above all, so that they are found without a
+/// look at the thousands of files that readers may keep.
+inline constexpr int kKeptFrom = 1024;
+
+/// The same descriptor with a number of kKeptFrom or above where the limit allows it.
+inline UniqueFd out_of_the_way(UniqueFd fd) {
+    UniqueFd moved(fd ? fcntl(fd.get(), F_DUPFD_CLOEXEC, kKeptFrom) : -1);
+    return moved ? std::move(moved) : std::move(fd);
+}
 
 }  // namespace plimsoll

@@ -41,11 +41,11 @@ class FileProbe : public Probe {
         }
         std::size_t next = 0;
         for (std::size_t family = 0; family < metrics().size(); ++family) {
-            writer.family(metrics()[family]);
             const std::size_t first = next;
             while (next < SeriesCount && table_[next].family == family) {
                 ++next;
             }
+            writer.family(metrics()[family], known(first, next));
             for (const auto& row : rows_) {
                 if (row.ended && metrics()[family].type != MetricType::counter) {
                     continue;
@@ -109,6 +109,17 @@ class FileProbe : public Probe {
             ended(entry.state);
         }
         return {container.index, gone, &entry};
+    }
+
+    /// How many values of these series there are.
+    [[nodiscard]] std::size_t known(std::size_t first, std::size_t end) const {
+        std::size_t count = 0;
+        for (const auto& row : rows_) {
+            for (std::size_t series = first; series < end; ++series) {
+                count += row.entry->values.has(series) ? 1 : 0;
+            }
+        }
+        return count;
     }
 
     void write(SampleWriter& writer, const Row& row, std::size_t series) const {

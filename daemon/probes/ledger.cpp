@@ -170,18 +170,18 @@ void LedgerProbe::sample(const SampleContext& context, SampleWriter& writer) {
     }
     write_states(writer);
     const auto write = [&](std::size_t family, auto value_of) {
-        writer.family(kMetrics[family]);
+        writer.family(kMetrics[family], rows_.size());
         for (const auto& row : rows_) {
             writer.add(row.container, {}, value_of(row));
         }
     };
     write(Family::threads, [](const Row& row) { return Number::count(row.values.thread_count); });
     write(Family::processes, [](const Row& row) { return Number::count(row.values.processes); });
-    writer.family(kMetrics[Family::latency]);
+    writer.family(kMetrics[Family::latency], rows_.size());
     for (const auto& row : rows_) {
         writer.histogram(row.container, {}, row.sums.latency_buckets, row.sums.latency_sum_ns);
     }
-    writer.family(kMetrics[Family::switches]);
+    writer.family(kMetrics[Family::switches], rows_.size() * 2);
     for (const auto& row : rows_) {
         writer.add(row.container, kVoluntary, Number::count(row.sums.voluntary_switches));
         writer.add(row.container, kInvoluntary, Number::count(row.sums.involuntary_switches));
@@ -223,18 +223,18 @@ void LedgerProbe::supply(const SampleContext&, SampleWriter& writer) {
 }
 
 void LedgerProbe::write_states(SampleWriter& writer) const {
-    writer.family(kMetrics[Family::thread_seconds]);
+    writer.family(kMetrics[Family::thread_seconds], rows_.size() * STATE_COUNT);
     for (const auto& row : rows_) {
         for (std::size_t state = 0; state < STATE_COUNT; state++) {
             writer.add(row.container, kStateFragments[state],
                        Number::nanoseconds(row.values.state_ns[state]));
         }
     }
-    writer.family(kMetrics[Family::lifetime]);
+    writer.family(kMetrics[Family::lifetime], rows_.size());
     for (const auto& row : rows_) {
         writer.add(row.container, {}, Number::nanoseconds(row.values.lifetime_ns));
     }
-    writer.family(kMetrics[Family::thread_states]);
+    writer.family(kMetrics[Family::thread_states], rows_.size() * STATE_COUNT);
     for (const auto& row : rows_) {
         for (std::size_t state = 0; state < STATE_COUNT; state++) {
             writer.add(row.container, kStateFragments[state], Number::count(row.values.threads[state]));

@@ -120,7 +120,7 @@ void ProcessProbe::sample(const SampleContext& context, SampleWriter& writer) {
         rows_.push_back({container.index, sums_.sum(container.handle, container.slots)});
     }
     const auto write = [&](std::size_t family, auto member) {
-        writer.family(kMetrics[family]);
+        writer.family(kMetrics[family], rows_.size());
         for (const auto& row : rows_) {
             writer.add(row.container, {}, Number::count(row.sums.*member));
         }
@@ -128,7 +128,7 @@ void ProcessProbe::sample(const SampleContext& context, SampleWriter& writer) {
     write(Family::forks, &process_account::forks);
     write(Family::execs, &process_account::execs);
     write_exits(writer);
-    writer.family(kMetrics[Family::lifetimes]);
+    writer.family(kMetrics[Family::lifetimes], rows_.size());
     for (const auto& row : rows_) {
         writer.histogram(row.container, {}, row.sums.lifetime_buckets, row.sums.lifetime_sum_ns);
     }
@@ -137,7 +137,7 @@ void ProcessProbe::sample(const SampleContext& context, SampleWriter& writer) {
 
 /// Success and failure start at 0 with the container; a signal appears when it first ends a process.
 void ProcessProbe::write_exits(SampleWriter& writer) const {
-    writer.family(kMetrics[Family::exits]);
+    writer.family(kMetrics[Family::exits], rows_.size() * 2);
     for (const auto& row : rows_) {
         for (std::size_t outcome = 0; outcome < PROCESS_OUTCOMES; outcome++) {
             const bool fixed = outcome == OUTCOME_SUCCESS || outcome == OUTCOME_FAILURE;

@@ -135,7 +135,7 @@ void SmoothingProbe::sample(const SampleContext& context, SampleWriter& writer) 
 
 void SmoothingProbe::write(SampleWriter& writer, std::size_t family,
                            Cores (CpuSmoothing::*figure)(std::size_t) const, double Cores::* member) const {
-    writer.family(kMetrics[family]);
+    writer.family(kMetrics[family], rows_.size() * fragments_.size());
     for (const auto& row : rows_) {
         for (std::size_t window = 0; window < fragments_.size(); window++) {
             writer.add(row.container, fragments_[window],

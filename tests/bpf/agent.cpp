@@ -77,7 +77,7 @@ std::uint64_t Reading::sum_ns(const Cgroup& cgroup) const {
 
 const HistogramValue* Reading::histogram(const Cgroup& cgroup, std::string_view family) const {
     const Sample* sample = find(cgroup, family, "");
-    return sample == nullptr ? nullptr : &snapshot.histograms.at(sample->histogram);
+    return sample == nullptr ? nullptr : &snapshot.histograms.at(sample->value.integer);
 }
 
 std::string Reading::states(const Cgroup& cgroup) const {

@@ -31,7 +31,7 @@ void add_containers(Snapshot& snapshot) {
            .fragment = R"(state="sleep")",
            .value = Number::nanoseconds(9'007'199'254'740'993)},
           {.container = 1, .fragment = R"(state="running")", .value = Number::nanoseconds(0)}}},
-        {&kLatency, {{.container = 0, .fragment = "", .value = {}, .histogram = 0}}},
+        {&kLatency, {{.container = 0, .fragment = "", .value = Number::count(0)}}},
         {&kCores, {{.container = 1, .fragment = snapshot.fragments[0], .value = Number::value(0.25)}}},
         {&kFailcnt, {{.container = 0, .fragment = "", .value = Number::count(23)}}}};
     HistogramValue latency{};

@@ -163,7 +163,7 @@ TEST_CASE("A series without any label has no braces, a bucket has le all the sam
     CHECK(page(snapshot, TextFormat::prometheus).ends_with("\ncontainer_things_total{kind=\"x\"} 3\n"));
     constexpr MetricSpec kHistogram{"h_seconds", MetricType::histogram, "seconds", "", "", "test"};
     snapshot.families[0].spec = &kHistogram;
-    snapshot.families[0].samples[0].fragment = "";
+    snapshot.families[0].samples[0] = {.container = 0, .fragment = "", .value = Number::count(0)};
     snapshot.histograms.emplace_back();
     CHECK(page(snapshot, TextFormat::prometheus).find("h_seconds_bucket{le=\"1e-06\"} 0\n") !=
           std::string::npos);
