@@ -180,8 +180,8 @@ fi
 
 echo
 echo "The agent runs (pid $(cat "$pid_file"), log $log)."
-echo "  http://$listen/         what it watches"
-echo "  http://$listen/metrics  for Prometheus"
+echo "  http://$listen/         for people: CPU, waits, memory and threads by state of each container"
+echo "  http://$listen/metrics  for Prometheus; docs/prometheus-and-grafana.md has a dashboard, too"
 echo "  $program check   what works on this host and what does not"
 echo "  sudo ./deploy/quickstart.sh --stop   stops it"
 echo
