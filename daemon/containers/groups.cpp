@@ -12,6 +12,15 @@ std::string parent_of(std::string_view path) {
     return slash == std::string_view::npos || slash == 0 ? "/" : std::string(path.substr(0, slash));
 }
 
+/// Whether the cgroup is the container's pod and not just what happens to be around it: its name has the
+/// pod's uid, as it is or with underscores.
+bool is_pod(std::string_view path, const Container& container) {
+    std::string uid = container.pod_uid;
+    const bool plain = !uid.empty() && path.find(uid) != std::string_view::npos;
+    std::ranges::replace(uid, '-', '_');
+    return plain || (!uid.empty() && path.find(uid) != std::string_view::npos);
+}
+
 /// What a pod's cgroup is called beside its path, as one of its containers knows it.
 Container pod_identity(const Container& container) {
     Container pod;
@@ -34,7 +43,7 @@ std::map<std::string, Container> Groups::wanted(std::span<const Watched* const> 
         const Container& container = watched->container;
         containers.insert(container.cgroup);
         std::string path = parent_of(container.cgroup);
-        if (!container.pod_uid.empty()) {
+        if (is_pod(path, container) && (!container.pod.empty() || !found.contains(path))) {
             found[path] = pod_identity(container);
         }
         for (; path != "/"; path = parent_of(path)) {
@@ -72,10 +81,11 @@ void Groups::update(std::span<const Watched* const> shown) {
 }
 
 std::optional<std::size_t> Groups::pod_of(const Container& container) const {
-    if (container.pod_uid.empty()) {
+    const std::string parent = parent_of(container.cgroup);
+    if (!is_pod(parent, container)) {
         return std::nullopt;
     }
-    const auto found = std::ranges::find(groups_, parent_of(container.cgroup), &Group::cgroup);
+    const auto found = std::ranges::find(groups_, parent, &Group::cgroup);
     return found == groups_.end() ? std::nullopt : std::optional<std::size_t>(found - groups_.begin());
 }
 

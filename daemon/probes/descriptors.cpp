@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// OpenDescriptors and sockets that containers have open, by cAdvisor's names. Off unless the configuration
+// Descriptors and sockets that containers have open, by cAdvisor's names. Off unless the configuration
 // turns it on: every descriptor of every process is looked at for each sample.
 #include "files/open_descriptors.h"
 
@@ -15,11 +15,11 @@ struct Family {
 
 constexpr std::array<MetricSpec, Family::count> kMetrics{{
     {"container_file_descriptors", MetricType::gauge, "", "",
-     "OpenDescriptors that the container's processes have open; one that several processes share counts for "
+     "Descriptors that the container's processes have open; one that several processes share counts for "
      "each.",
      "/proc/PID/fd"},
     {"container_sockets", MetricType::gauge, "", "",
-     "OpenDescriptors of sockets that the container's processes have open; one that several processes share "
+     "Descriptors of sockets that the container's processes have open; one that several processes share "
      "counts "
      "for each.",
      "/proc/PID/fd"},

@@ -106,7 +106,7 @@ Agent::Agent(const CgroupTree& tree, Options options)
         options.before_probes();
     }
     for (auto& probe : make_probes()) {
-        if (probe->name() != "ledger" || options.ledger) {
+        if ((probe->name() != "ledger" && probe->name() != "smoothing") || options.ledger) {
             value_or_throw(probe->start({*scope, *types, layout_, config_}));
             probes.push_back(std::move(probe));
         }

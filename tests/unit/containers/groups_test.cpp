@@ -51,17 +51,18 @@ using Labels = std::vector<std::string>;
 
 TEST_CASE("the root, slices and pods around containers are groups, other cgroups are not") {
     Fixture fixture;
-    fixture.ids = {{"/", 1}, {"/system.slice", 2}, {"/kubepods", 3}, {"/kubepods/podx", 4}, {"/docker", 5}};
+    fixture.ids = {
+        {"/", 1}, {"/system.slice", 2}, {"/kubepods", 3}, {"/kubepods/poduid-x", 4}, {"/docker", 5}};
     CHECK(fixture.update({}) == Labels{"/||"});
-    const auto labels =
-        fixture.update({live("/system.slice/a.service"), live("/kubepods/podx/c1", "x"), live("/docker/c2")});
-    CHECK(labels == Labels{"/||", "/kubepods/podx|x|", "/system.slice||"});
+    const auto labels = fixture.update(
+        {live("/system.slice/a.service"), live("/kubepods/poduid-x/c1", "x"), live("/docker/c2")});
+    CHECK(labels == Labels{"/||", "/kubepods/poduid-x|x|", "/system.slice||"});
 }
 
 TEST_CASE("a container knows its pod's group") {
     Fixture fixture;
-    fixture.ids = {{"/", 1}, {"/kubepods/podx", 4}};
-    const Watched inside = live("/kubepods/podx/c1", "x"), outside = live("/docker/c2");
+    fixture.ids = {{"/", 1}, {"/kubepods/poduid-x", 4}};
+    const Watched inside = live("/kubepods/poduid-x/c1", "x"), outside = live("/docker/c2");
     fixture.update({inside, outside});
     CHECK(fixture.groups.pod_of(inside.container) == 1);
     CHECK_FALSE(fixture.groups.pod_of(outside.container));

@@ -139,7 +139,7 @@ TEST_CASE("no parser reads beyond its text, whatever is in it") {
         garbage.clear();
         for (std::uint32_t size = state % 64; size > 0; --size) {
             state = state * 1664525U + 1013904223U;
-            garbage += "0129 :\n=kBmaxRead\ttotal\0-"[state >> 27U];
+            garbage += "0129 :\n=kBmaxRead\ttotal\0-"[(state >> 16U) % 26];
         }
         std::string_view rest = garbage;
         while (take_keyed(rest)) {
