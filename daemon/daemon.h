@@ -50,14 +50,15 @@ class Daemon {
     void tick();
     void forget(Handle handle);
     void smooth();
-    const std::vector<SampledContainer>& sampled();
+    std::span<const SampledContainer> sampled_containers();
+    std::span<const SampledContainer> sampled_groups();
     void resync();
     void visit_tasks();
     void refresh_names(std::uint64_t now_ns);
 
     void answer_scrape();
     std::shared_ptr<const Snapshot> take_snapshot();
-    void write_identity(SampleWriter& writer) const;
+    void write_identity(SampleWriter& writer, std::uint64_t now, std::uint64_t unix_now) const;
     void update_self_metrics();
     void update_program_metrics(const bpf_object* object);
 
@@ -82,8 +83,8 @@ class Daemon {
     std::unique_ptr<Groups> groups_;
     /// What probes are asked about: the registry's containers, then the groups; valid for one revision of it.
     std::vector<const Watched*> shown_;
-    std::vector<SampledContainer> sampled_;
-    std::uint64_t sampled_revision_ = UINT64_MAX;
+    std::vector<SampledContainer> containers_, group_samples_;
+    std::uint64_t sampled_revision_ = UINT64_MAX, grouped_revision_ = UINT64_MAX;
     std::uint64_t refreshed_ns_ = 0;
     std::unique_ptr<EventChannel> events_;
     EventCounts event_counts_;

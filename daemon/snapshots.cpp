@@ -30,8 +30,7 @@ std::span<const MetricSpec> identity_metrics() {
 /// Newborn containers first: their first interval begins at their birth.
 void Daemon::smooth() {
     drain_events();
-    const auto& sampled = this->sampled();
-    const SampleContext context{boot_time_ns(), std::span(sampled).first(shown_.size()), {}};
+    const SampleContext context{boot_time_ns(), sampled_containers(), {}};
     for (const auto& running : probes_) {
         if (running.up) {
             running.probe->tick(context);
@@ -39,33 +38,45 @@ void Daemon::smooth() {
     }
 }
 
-const std::vector<SampledContainer>& Daemon::sampled() {
-    if (sampled_revision_ == registry_->revision()) {
-        return sampled_;
+std::span<const SampledContainer> Daemon::sampled_containers() {
+    if (sampled_revision_ != registry_->revision()) {
+        sampled_revision_ = registry_->revision();
+        shown_ = registry_->shown();
+        containers_.clear();
+        for (const auto* watched : shown_) {
+            containers_.push_back({.index = static_cast<std::uint32_t>(containers_.size()),
+                                   .handle = watched->handle,
+                                   .slots = watched->slots,
+                                   .cgroup = watched->container.cgroup,
+                                   .cgroup_id = watched->cgroup_id,
+                                   .since_ns = watched->since_ns,
+                                   .ended = watched->ended_ns.has_value()});
+        }
     }
-    sampled_revision_ = registry_->revision();
-    shown_ = registry_->shown();
-    groups_->update(shown_);
-    sampled_.clear();
-    for (const auto* watched : shown_) {
-        sampled_.push_back({.index = static_cast<std::uint32_t>(sampled_.size()),
-                            .handle = watched->handle,
-                            .slots = watched->slots,
-                            .cgroup = watched->container.cgroup,
-                            .cgroup_id = watched->cgroup_id,
-                            .since_ns = watched->since_ns,
-                            .ended = watched->ended_ns.has_value(),
-                            .pod = groups_->pod_of(watched->container)});
+    return containers_;
+}
+
+/// Looking for groups costs more than a tick of the smoothing should, which needs none.
+std::span<const SampledContainer> Daemon::sampled_groups() {
+    sampled_containers();
+    if (grouped_revision_ != sampled_revision_) {
+        grouped_revision_ = sampled_revision_;
+        groups_->update(shown_);
+        for (SampledContainer& container : containers_) {
+            container.pod = groups_->pod_of(shown_[container.index]->container);
+        }
+        group_samples_.clear();
+        for (const auto& group : groups_->all()) {
+            group_samples_.push_back(
+                {.index = static_cast<std::uint32_t>(containers_.size() + group_samples_.size()),
+                 .handle = group.handle,
+                 .slots = {},
+                 .cgroup = group.cgroup,
+                 .cgroup_id = group.cgroup_id,
+                 .since_ns = 0});
+        }
     }
-    for (const auto& group : groups_->all()) {
-        sampled_.push_back({.index = static_cast<std::uint32_t>(sampled_.size()),
-                            .handle = group.handle,
-                            .slots = {},
-                            .cgroup = group.cgroup,
-                            .cgroup_id = group.cgroup_id,
-                            .since_ns = 0});
-    }
-    return sampled_;
+    return group_samples_;
 }
 
 std::shared_ptr<const Snapshot> Daemon::take_snapshot() {
@@ -76,9 +87,9 @@ std::shared_ptr<const Snapshot> Daemon::take_snapshot() {
         visit_tasks();
     }
     auto snapshot = std::make_shared<Snapshot>();
-    snapshot->taken_unix_ns = unix_time_ns(boot_time_ns());
-    const std::span<const SampledContainer> all = sampled();
-    const auto containers = all.first(shown_.size()), groups = all.subspan(shown_.size());
+    const std::uint64_t now = boot_time_ns();
+    snapshot->taken_unix_ns = unix_time_ns(now);
+    const auto groups = sampled_groups(), containers = sampled_containers();
     for (const auto* watched : shown_) {
         snapshot->containers.push_back(watched->rendered.labels);
     }
@@ -86,7 +97,7 @@ std::shared_ptr<const Snapshot> Daemon::take_snapshot() {
         snapshot->containers.push_back(group.labels);
     }
     SampleWriter writer(*snapshot);
-    write_identity(writer);
+    write_identity(writer, now, snapshot->taken_unix_ns);
     for (const auto& running : probes_) {
         if (!running.up) {
             continue;
@@ -106,7 +117,7 @@ std::shared_ptr<const Snapshot> Daemon::take_snapshot() {
     return snapshot;
 }
 
-void Daemon::write_identity(SampleWriter& writer) const {
+void Daemon::write_identity(SampleWriter& writer, std::uint64_t now, std::uint64_t unix_now) const {
     writer.family(kIdentity[kInfo], shown_.size());
     for (std::uint32_t index = 0; index < shown_.size(); index++) {
         writer.add(index, writer.kept(shown_[index]->rendered.info), Number::count(1));
@@ -118,9 +129,8 @@ void Daemon::write_identity(SampleWriter& writer) const {
         }
     }
     writer.family(kIdentity[kSeen], shown_.size());
-    const std::uint64_t now = boot_time_ns();
     for (std::uint32_t index = 0; index < shown_.size(); index++) {
-        writer.add(index, {}, Number::nanoseconds(unix_time_ns(shown_[index]->ended_ns.value_or(now))));
+        writer.add(index, {}, Number::nanoseconds(unix_now - now + shown_[index]->ended_ns.value_or(now)));
     }
 }
 

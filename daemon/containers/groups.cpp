@@ -30,6 +30,13 @@ Container pod_identity(const Container& container) {
     return pod;
 }
 
+/// Groups are in the order of their paths.
+const Group* find(std::span<const Group> groups, std::string_view path) {
+    const auto found = std::ranges::lower_bound(
+        groups, path, {}, [](const Group& group) { return std::string_view(group.cgroup); });
+    return found == groups.end() || found->cgroup != path ? nullptr : &*found;
+}
+
 }  // namespace
 
 std::map<std::string, Container> Groups::wanted(std::span<const Watched* const> shown) const {
@@ -67,13 +74,14 @@ void Groups::update(std::span<const Watched* const> shown) {
             continue;  // gone since
         }
         Group group{0, path, *id, callbacks_.render(identity).labels};
-        const auto known = std::ranges::find(groups_, path, &Group::cgroup);
-        const bool same = known != groups_.end() && known->cgroup_id == *id;
+        const Group* known = find(groups_, path);
+        const bool same = known != nullptr && known->cgroup_id == *id;
         group.handle = same ? known->handle : next_handle_++;
         now.push_back(std::move(group));
     }
     for (const Group& old : groups_) {
-        if (std::ranges::find(now, old.handle, &Group::handle) == now.end()) {
+        const Group* still = find(now, old.cgroup);
+        if (still == nullptr || still->handle != old.handle) {
             callbacks_.forget(old.handle);
         }
     }
@@ -85,8 +93,8 @@ std::optional<std::size_t> Groups::pod_of(const Container& container) const {
     if (!is_pod(parent, container)) {
         return std::nullopt;
     }
-    const auto found = std::ranges::find(groups_, parent, &Group::cgroup);
-    return found == groups_.end() ? std::nullopt : std::optional<std::size_t>(found - groups_.begin());
+    const Group* found = find(groups_, parent);
+    return found == nullptr ? std::nullopt : std::optional<std::size_t>(found - groups_.data());
 }
 
 }  // namespace plimsoll

@@ -132,18 +132,22 @@ std::optional<DeviceNumber> parse_device(std::string_view text) {
 
 std::optional<DeviceIo> take_io(std::string_view& rest) {
     while (auto line = take_line(rest)) {
-        const auto device = parse_device(take_word(*line).value_or(""));
-        if (!device) {
-            continue;
-        }
-        DeviceIo io{.device = *device};
+        std::optional<DeviceIo> io;
+        bool counted = false;
         while (const auto word = take_word(*line)) {
-            take_value(*word, "rbytes", io.read_bytes);
-            take_value(*word, "wbytes", io.write_bytes);
-            take_value(*word, "rios", io.reads);
-            take_value(*word, "wios", io.writes);
+            if (const auto device = parse_device(*word)) {
+                io = DeviceIo{.device = *device};
+            } else if (io) {
+                take_value(*word, "rbytes", io->read_bytes);
+                take_value(*word, "wbytes", io->write_bytes);
+                take_value(*word, "rios", io->reads);
+                take_value(*word, "wios", io->writes);
+                counted = true;
+            }
         }
-        return io;
+        if (counted) {
+            return io;
+        }
     }
     return std::nullopt;
 }

@@ -50,7 +50,8 @@ struct DeviceNumber {
 };
 std::optional<DeviceNumber> parse_device(std::string_view text);
 
-/// One line of io.stat: "8:0 rbytes=1 wbytes=2 rios=3 wios=4 …".
+/// One line of io.stat: "8:0 rbytes=1 wbytes=2 rios=3 wios=4 …". Linux 5.15 writes devices that have no
+/// numbers in front of the next one's: "8:16 8:0 rbytes=1 …".
 struct DeviceIo {
     DeviceNumber device;
     std::uint64_t read_bytes = 0, write_bytes = 0, reads = 0, writes = 0;

@@ -69,10 +69,13 @@ constexpr auto kTable = [] {
 constexpr std::uint64_t kNsPerUs = 1000;
 constexpr std::uint64_t kNsPerSecond = 1'000'000'000;
 
+/// Who tells the CPU time. Once chosen it stays so: the accounts began at different moments.
+enum class Source : std::uint8_t { none, v1, v2 };
+
 struct CpuState {
     CgroupDirectory cpuacct, cpu, v2;
     KeptFd usage, times, cfs, stat;
-    bool used_v2 = false;  ///< stays so: the two accounts began at different moments
+    Source source = Source::none;
 };
 
 class CpuProbe : public CgroupProbe<CpuState, Series::count> {
@@ -87,25 +90,34 @@ class CpuProbe : public CgroupProbe<CpuState, Series::count> {
         cpu_ = layout.with_controller("cpu");
         v2_ = unified(layout);
     }
-    void ended(CpuState& state) override { state = {}; }
+    void ended(CpuState& state) override {
+        const Source source = state.source;
+        state = {};
+        state.source = source;
+    }
 
     bool read(const SampledContainer& container, const SampleContext&, CpuState& state,
               Values& values) override {
         const CgroupName cgroup = name_of(container);
-        const bool used = !state.used_v2 && read_usage_v1(cgroup, state, values);
+        const Source before = state.source;
+        if (before != Source::v2 && read_usage_v1(cgroup, state, values)) {
+            state.source = Source::v1;
+        }
         const bool limited = !state.cpuacct.gone() && read_limits_v1(cgroup, state, values);
         if (state.cpuacct.gone() || state.cpu.gone()) {
             return false;
         }
-        if (!used || cpu_ == nullptr) {
-            read_v2(cgroup, state, values, !used);
+        if (state.source != Source::v1 || cpu_ == nullptr) {
+            read_v2(cgroup, state, values);
         }
-        return !state.v2.gone() && (used || limited || values.has(Series::usage) || reader().alive(cgroup));
+        const bool used = values.has(Series::usage);
+        return !state.v2.gone() && (used || before == Source::none) &&
+               (used || limited || reader().alive(cgroup));
     }
 
     bool read_usage_v1(CgroupName cgroup, CpuState& state, Values& values);
     bool read_limits_v1(CgroupName cgroup, CpuState& state, Values& values);
-    void read_v2(CgroupName cgroup, CpuState& state, Values& values, bool with_usage);
+    void read_v2(CgroupName cgroup, CpuState& state, Values& values);
     void read_limits_v2(CgroupName cgroup, const CpuState& state, Values& values);
     static void read_stat(std::string_view text, bool with_usage, Values& values);
 
@@ -129,7 +141,7 @@ bool CpuProbe::read_usage_v1(CgroupName cgroup, CpuState& state, Values& values)
             put(values, Series::system, scaled(line->value, tick_ns_));
         }
     }
-    return true;
+    return values.has(Series::usage);
 }
 
 bool CpuProbe::read_limits_v1(CgroupName cgroup, CpuState& state, Values& values) {
@@ -153,13 +165,16 @@ bool CpuProbe::read_limits_v1(CgroupName cgroup, CpuState& state, Values& values
     return true;
 }
 
-void CpuProbe::read_v2(CgroupName cgroup, CpuState& state, Values& values, bool with_usage) {
+void CpuProbe::read_v2(CgroupName cgroup, CpuState& state, Values& values) {
     const auto text = reader().first(v2_, cgroup, state.v2, "cpu.stat", &state.stat);
     if (!text) {
         return;
     }
+    const bool with_usage = state.source != Source::v1;
     read_stat(*text, with_usage, values);
-    state.used_v2 = with_usage;
+    if (with_usage && values.has(Series::usage)) {
+        state.source = Source::v2;
+    }
     read_limits_v2(cgroup, state, values);
     if (!values.has(Series::spec_quota)) {
         for (std::size_t series = Series::periods; series <= Series::burst_time; ++series) {

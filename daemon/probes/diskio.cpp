@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "core/disk_counters.h"
 #include "probes/cgroup_probe.h"
 
 namespace plimsoll {
@@ -31,16 +32,10 @@ constexpr std::array<MetricSpec, Family::count> kMetrics{{
 
 constexpr std::array<FileSeries, 0> kTable{};
 
-struct Device {
-    DeviceNumber number;
-    std::string_view fragment;
-    std::array<std::uint64_t, Family::count> values{};
-};
-
 struct DiskState {
     CgroupDirectory directory;
     KeptFd first, second;
-    std::vector<Device> devices;  ///< those that were used, also when they are gone
+    DiskCounters counters;
 };
 
 /// Devices' labels: asked for once in each sample, because a number can come to mean another device.
@@ -105,37 +100,39 @@ class DiskioProbe : public CgroupProbe<DiskState, 0> {
     bool read(const SampledContainer& container, const SampleContext& context, DiskState& state,
               Values&) override {
         const CgroupName cgroup = name_of(container);
+        readings_.clear();
         const bool known = v1_ != nullptr ? read_v1(cgroup, state) : read_v2(cgroup, state);
-        for (Device& device : state.devices) {
-            device.fragment = names_.fragment(device.number, context.now_ns, reader(), sys());
+        if (known) {
+            for (auto& reading : readings_) {
+                reading.name = names_.fragment(reading.number, context.now_ns, reader(), sys());
+            }
+            state.counters.update(readings_);
         }
         return known || (!state.directory.gone() && reader().alive(cgroup));
     }
     void write_open_set(std::size_t family, std::uint32_t container, const DiskState& state,
                         SampleWriter& writer) override {
-        for (const Device& device : state.devices) {
-            writer.add(container, device.fragment, Number::count(device.values[family]));
+        for (const auto& disk : state.counters.all()) {
+            writer.add(container, disk.name, Number::count(disk.values[family]));
         }
     }
 
     bool read_v1(CgroupName cgroup, DiskState& state);
     bool read_v2(CgroupName cgroup, DiskState& state);
 
-    /// Its place in the account, made on first use.
-    static void account(DiskState& state, DeviceNumber number, std::size_t family, std::uint64_t value) {
-        auto found = std::ranges::find(state.devices, number, &Device::number);
-        if (found == state.devices.end()) {
-            if (value == 0) {
-                return;
-            }
-            found = state.devices.insert(state.devices.end(), Device{number, {}, {}});
+    /// What the file says about the device in this sample.
+    DiskValues& reading_of(DeviceNumber number) {
+        auto found = std::ranges::find(readings_, number, &DiskCounters::Reading::number);
+        if (found == readings_.end()) {
+            found = readings_.insert(found, {number, {}, {}});
         }
-        found->values[family] = value;
+        return found->values;
     }
 
     const CgroupHierarchy* v1_ = nullptr;
     const CgroupHierarchy* hierarchy_ = nullptr;
     DeviceNames names_;
+    std::vector<DiskCounters::Reading> readings_;
 };
 
 bool DiskioProbe::read_v1(CgroupName cgroup, DiskState& state) {
@@ -152,13 +149,13 @@ bool DiskioProbe::read_v1(CgroupName cgroup, DiskState& state) {
             continue;
         }
         while (const auto line = take_blkio(*text)) {
-            account(state, line->device, line->write ? Family::write_bytes : Family::read_bytes, line->value);
+            reading_of(line->device)[line->write ? Family::write_bytes : Family::read_bytes] = line->value;
         }
         text = reader().next(*v1_, cgroup, state.directory, files.requests, &state.second);
         while (const auto line = text ? take_blkio(*text) : std::nullopt) {
-            account(state, line->device, line->write ? Family::writes : Family::reads, line->value);
+            reading_of(line->device)[line->write ? Family::writes : Family::reads] = line->value;
         }
-        return true;
+        return text.has_value();
     }
     return false;
 }
@@ -169,10 +166,11 @@ bool DiskioProbe::read_v2(CgroupName cgroup, DiskState& state) {
         return false;
     }
     while (const auto io = take_io(*text)) {
-        account(state, io->device, Family::read_bytes, io->read_bytes);
-        account(state, io->device, Family::write_bytes, io->write_bytes);
-        account(state, io->device, Family::reads, io->reads);
-        account(state, io->device, Family::writes, io->writes);
+        auto& values = reading_of(io->device);
+        values[Family::read_bytes] = io->read_bytes;
+        values[Family::write_bytes] = io->write_bytes;
+        values[Family::reads] = io->reads;
+        values[Family::writes] = io->writes;
     }
     return true;
 }

@@ -26,4 +26,20 @@ inline constexpr MetricSpec kTasksState{
     "the ledger's states: running and runnable are running, disk is iowaiting, blocked is uninterruptible, "
     "stopped is stopped, the others are sleeping"};
 
+/// Declared by the ledger; where it is off, probe tasks supplies them.
+inline constexpr MetricSpec kThreads{
+    "container_threads",
+    MetricType::gauge,
+    "",
+    "",
+    "Threads that live in the container now.",
+    "tp_btf/task_newtask, tp_btf/sched_switch (TASK_DEAD); without the ledger pids.current"};
+inline constexpr MetricSpec kProcesses{
+    "container_processes",
+    MetricType::gauge,
+    "",
+    "",
+    "Processes that live in the container now.",
+    "tp_btf/task_newtask, tp_btf/sched_process_exit; without the ledger cgroup.procs"};
+
 }  // namespace plimsoll

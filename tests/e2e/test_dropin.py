@@ -69,11 +69,11 @@ class Runtimes(unittest.TestCase):
         self.assertEqual(shell.do("/bin/dd if=/dev/zero of=/dev/null bs=96M count=1 2>/dev/null"), 128 + 9)
 
     def check_growth(self, first, last, container_id):
-        """The work is on the page: throttled, faulted, written to the page cache, killed for want of memory."""
+        """The work is on the page: throttled, faulted, written to the page cache, killed for want of memory. How much CPU
+        it got is for the machine to decide, and for differences() to compare."""
         grown = {family: last.delta(first, family, id=container_id) for family in (
             "container_cpu_usage_seconds_total", "container_cpu_cfs_throttled_periods_total",
             "container_cpu_cfs_throttled_seconds_total", "container_memory_failcnt", "container_oom_events_total")}
-        self.assertGreater(grown.pop("container_cpu_usage_seconds_total"), 2 * CPUS * 0.8)
         self.assertEqual(grown.pop("container_oom_events_total"), 1)
         self.assertEqual({family for family, growth in grown.items() if growth <= 0}, set())
         faults = last.delta(first, "container_memory_failures_total", id=container_id, failure_type="pgfault",

@@ -189,6 +189,27 @@ class Descriptors(Case):
         self.assertEqual(families.value("plimsoll_probe_up", probe="filesystem"), 1)
 
 
+class WithoutLedger(Case):
+    def test_threads_and_processes_are_counted_by_the_kernels_files(self):
+        one = self.cgroup("counted")
+        below = self.cgroup("counted/below")
+        script = ("import threading, time\n"
+                  "for _ in range(4): threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()\n"
+                  "print('ready', flush=True)\ntime.sleep(1000)\n")
+        for cgroup in (one, below, below):
+            process = cgroup.spawn(["python3", "-S", "-c", script], stdout=-1)
+            self.addCleanup(process.wait)
+            self.addCleanup(process.kill)
+            self.addCleanup(process.stdout.close)
+            self.assertEqual(process.stdout.readline(), b"ready\n")
+        agent = self.agent({**watching(PREFIX), "probes": {"ledger": {"enabled": False}}})
+        families = agent.metrics()
+        self.assertEqual(families.value("container_processes", id=one.path), 3)
+        accounted = any(os.path.exists(directory + "/pids.current") for directory in one.directories.values())
+        threads = [sample.value for sample in families.samples("container_threads", id=one.path)]
+        self.assertEqual(threads, [3 * (1 + 4)] if accounted else [])
+
+
 class Privileges(Case):
     def test_a_probe_that_cannot_look_into_processes_says_so(self):
         wanted = {**watching(PREFIX), "probes": {"descriptors": {"enabled": True}}}

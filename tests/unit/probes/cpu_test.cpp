@@ -93,6 +93,24 @@ TEST_CASE("cpu on a hybrid host: v1 where the container is in it, else v2, for g
     CHECK(later.sample() == usage + kSpec + kQuota);
 }
 
+TEST_CASE("cpu: who told the CPU time once goes on to tell it") {
+    Fixture host(make_cpu_probe(), Host::hybrid);
+    write_v1(host, "50000\n");
+    host.write("unified", "cpu.stat", "usage_usec 3\nuser_usec 1\nsystem_usec 2\n");
+    CHECK(host.sample()[kUsage] == kUsageV1.at(kUsage));
+    SECTION("a file that cannot be read once") {
+        host.write("cpuacct", "cpuacct.usage", "");
+        CHECK(host.sample()[kUsage] == kUsageV1.at(kUsage));
+        host.write("cpuacct", "cpuacct.usage", "19011767967300\n");
+        CHECK(host.sample()[kUsage] == 19011767967300);
+    }
+    SECTION("a directory that is gone before the container is") {
+        host.remove("cpuacct/c");
+        CHECK(host.sample()[kUsage] == kUsageV1.at(kUsage));
+        CHECK(host.sample()[kUsage] == kUsageV1.at(kUsage));
+    }
+}
+
 TEST_CASE("cpu: what is missing, garbled or too large is absent, the rest is there") {
     Fixture host(make_cpu_probe(), Host::v1);
     host.make("memory");

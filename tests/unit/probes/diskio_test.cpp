@@ -59,16 +59,40 @@ TEST_CASE("diskio on v1: the recursive files, else the others") {
 
 TEST_CASE("a device that is gone keeps its name and its counters; a number's new owner has its own") {
     Fixture host(make_diskio_probe(), Host::v2);
-    host.write_machine("sys/dev/block/7:0/uevent", "DEVNAME=loop0\n");
-    host.write("unified", "io.stat", "7:0 rbytes=4096 wbytes=0 rios=1 wios=0\n");
-    CHECK(host.sample()[fs("reads", "/dev/loop0")] == 1);
+    const auto make = [&](const char* number, const std::string& name) {
+        host.write_machine(std::string("sys/dev/block/") + number + "/uevent", "DEVNAME=" + name + "\n");
+    };
+    const auto count = [&](const std::string& text) { host.write("unified", "io.stat", text); };
+    make("7:0", "loop0");
+    count("7:0 rbytes=4096 wbytes=0 rios=10 wios=0\n");
+    CHECK(host.sample()[fs("reads", "/dev/loop0")] == 10);
     host.write_machine("sys/dev/block/7:0/uevent", "");
-    host.write("unified", "io.stat", "");
-    CHECK(host.sample()[fs("reads", "/dev/loop0")] == 1);
-    host.write_machine("sys/dev/block/7:0/uevent", "DEVNAME=other\n");
-    CHECK(host.sample()[fs("reads", "/dev/other")] == 1);
+    count("");
+    CHECK(host.sample()[fs("reads", "/dev/loop0")] == 10);
+
+    make("7:0", "other");
+    count("7:0 rbytes=4096 wbytes=0 rios=1 wios=0\n");
+    auto page = host.sample();
+    CHECK(page[fs("reads", "/dev/other")] == 1);
+    CHECK(page[fs("reads", "/dev/loop0")] == 10);
+
+    SECTION("the same name under another number goes on") {
+        make("7:1", "loop0");
+        count("7:1 rbytes=4096 wbytes=0 rios=5 wios=0\n7:0 rbytes=4096 wbytes=0 rios=2 wios=0\n");
+        page = host.sample();
+        CHECK(page[fs("reads", "/dev/loop0")] == 15);
+        CHECK(page[fs("reads", "/dev/other")] == 2);
+    }
+    SECTION("made anew between two samples, it goes on") {
+        count("7:0 rbytes=512 wbytes=7 rios=1 wios=1\n");
+        page = host.sample();
+        CHECK(page[fs("reads_bytes", "/dev/other")] == 4096 + 512);
+        CHECK(page[fs("reads", "/dev/other")] == 2);
+        CHECK(page[fs("writes", "/dev/other")] == 1);
+    }
+    page = host.sample();
     host.remove("unified/c");
-    CHECK(host.sample()[fs("reads", "/dev/other")] == 1);
+    CHECK(host.sample() == page);
 }
 
 }  // namespace
