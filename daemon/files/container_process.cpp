@@ -64,26 +64,6 @@ std::vector<std::string> children_of(const std::string& directory) {
     return names;
 }
 
-/// Breadth first from `top` on, until `visit` returns false. False: beyond the limit.
-bool visit_cgroups(const std::string& top, const std::function<bool(const std::string&)>& visit) {
-    std::deque<std::string> waiting{top};
-    std::size_t seen = 0;
-    while (!waiting.empty()) {
-        if (++seen > kMostCgroups) {
-            return false;
-        }
-        const std::string directory = std::move(waiting.front());
-        waiting.pop_front();
-        if (!visit(directory)) {
-            return true;
-        }
-        for (const auto& name : children_of(directory)) {
-            waiting.push_back(directory + "/" + name);
-        }
-    }
-    return true;
-}
-
 bool names_controller(std::string_view controllers, std::string_view wanted) {
     for (;;) {
         const auto comma = controllers.find(',');
@@ -127,6 +107,25 @@ bool is_live(int process) {
 }
 
 }  // namespace
+
+bool visit_cgroups(const std::string& top, const std::function<bool(const std::string&)>& visit) {
+    std::deque<std::string> waiting{top};
+    std::size_t seen = 0;
+    while (!waiting.empty()) {
+        if (++seen > kMostCgroups) {
+            return false;
+        }
+        const std::string directory = std::move(waiting.front());
+        waiting.pop_front();
+        if (!visit(directory)) {
+            return true;
+        }
+        for (const auto& name : children_of(directory)) {
+            waiting.push_back(directory + "/" + name);
+        }
+    }
+    return true;
+}
 
 Result<void> may_look_into_processes() {
     __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};

@@ -19,14 +19,18 @@ namespace plimsoll {
 /// descriptors are out of sight, and it would seem that nobody has any.
 Result<void> may_look_into_processes();
 
+/// Calls back with the directory of a cgroup and of those below it, breadth first in the order of their names
+/// (`init.scope` comes before `system.slice`), until `visit` returns false. False: there are more of them
+/// than anybody should look at.
+bool visit_cgroups(const std::string& top, const std::function<bool(const std::string&)>& visit);
+
 /// Finds processes of cgroups. Bounded: a container decides how many processes and cgroups it has.
 class ProcessFinder {
   public:
     explicit ProcessFinder(const CgroupLayout& layout, std::string proc_root = "/proc");
 
-    /// /proc/PID of a live process of the cgroup or of those below it, breadth first in the order of their
-    /// names (`init.scope` comes before `system.slice`); of those in one cgroup the lowest pid. Invalid:
-    /// none.
+    /// /proc/PID of a live process of the cgroup or of those below it; of those in one cgroup the lowest pid.
+    /// Invalid: none.
     [[nodiscard]] UniqueFd find(std::string_view cgroup) const;
 
     /// Whether the process behind the descriptor lives, and is in the cgroup or below it: it may have died,
