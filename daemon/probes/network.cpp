@@ -63,11 +63,11 @@ std::optional<NamespaceId> host_namespace(const std::string& proc_root) {
     return init ? init : namespace_at(AT_FDCWD, (proc_root + "/self/ns/net").c_str());
 }
 
-/// A name is up to 15 bytes of a container's choice. One that is no text has its bytes behind it, so that no
-/// two interfaces look alike.
+/// A name is up to 15 bytes of a container's choice. One that is no text, or that looks like what is written
+/// for such a one, has its bytes behind it, so that no two interfaces look alike.
 std::string fragment_of(std::string_view interface) {
     std::string fragment = "interface=\"";
-    if (!append_label_value(fragment, interface)) {
+    if (!append_label_value(fragment, interface) || interface.contains("\uFFFD")) {
         fragment += '#';
         for (const char c : interface) {
             constexpr std::string_view kDigits = "0123456789abcdef";
