@@ -84,10 +84,11 @@ class NetworkProbe final : public ProcessFileProbe<InterfaceCounters> {
     [[nodiscard]] std::span<const MetricSpec> metrics() const override { return kMetrics; }
     void sample(const SampleContext& context, SampleWriter& writer) override {
         look(context);
-        FileProbe::sample(context, writer);
+        ProcessFileProbe::sample(context, writer);
     }
 
   protected:
+    Groups shown_of(Groups groups) override { return groups; }
     bool read(const SampledContainer& container, const SampleContext&, InterfaceCounters& counters,
               Values&) override;
     void write_open_set(std::size_t family, std::uint32_t container, const InterfaceCounters& counters,

@@ -25,9 +25,9 @@ class ProcessFileProbe : public FileProbe<State, SeriesCount>, public LooksIntoP
         return may_look_into_processes();
     }
     void open(ContainerProcesses* processes) override { processes_ = processes; }
-    /// Of containers only: the processes of groups are theirs.
     void sample(const SampleContext& context, SampleWriter& writer) override {
-        FileProbe<State, SeriesCount>::sample({context.now_ns, context.containers, {}}, writer);
+        FileProbe<State, SeriesCount>::sample({context.now_ns, context.containers, shown_of(context.groups)},
+                                              writer);
     }
 
   protected:
@@ -36,6 +36,9 @@ class ProcessFileProbe : public FileProbe<State, SeriesCount>, public LooksIntoP
         requires(SeriesCount == 0)
         : FileProbe<State, SeriesCount>(kOpenSetsOnly) {}
 
+    using Groups = std::span<const SampledContainer>;
+    /// The groups that are sampled, too; none: their processes are those of containers.
+    virtual Groups shown_of(Groups) { return {}; }
     [[nodiscard]] ContainerProcesses& processes() { return *processes_; }
 
   private:
