@@ -12,7 +12,6 @@
 #include <charconv>
 #include <deque>
 #include <filesystem>
-#include <vector>
 
 #include "files/read_prefix.h"
 

@@ -162,6 +162,7 @@ std::optional<RootFileSystem::Space> RootFileSystem::look(int process, bool othe
     }
     UniqueFd root = root_ ? open_root(process) : UniqueFd();
     if (root && identity_of(root.get(), "") != root_) {
+        looks_ = 0;
         learn(process, proc_root);
         root = root_ ? open_root(process) : UniqueFd();
     }

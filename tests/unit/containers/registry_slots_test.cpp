@@ -179,19 +179,6 @@ TEST_CASE(
     CHECK(fixture.find("/c2")->ended_ns);
 }
 
-TEST_CASE("a container of the overflow slot that the configuration does not select any more has ended") {
-    RegistryFixture fixture(1, 8);
-    fixture.make(10, kRoot, "/c1");
-    fixture.make(20, kRoot, "/c2");
-    fixture.remove(10);
-    fixture.pass(kSecond);
-    fixture.registry.promote({20, kRoot, "/renamed"}, fixture.now);
-    CHECK(fixture.registry.overflowing() == 0);
-    CHECK(fixture.kernel.slot_of(20) == SLOT_NONE);
-    CHECK(fixture.registry.added() == 2);  // a counter never goes back
-    CHECK(fixture.registry.removed() == 2);
-}
-
 TEST_CASE("a cgroup that got the overflow slot for want of others is put right and its threads are moved") {
     RegistryFixture fixture(8, 1);
     const FoundCgroup other = fixture.kernel.mkdir(29, kRoot, "/first");  // takes the only slot on the stack
