@@ -161,7 +161,8 @@ Result<void> Daemon::start_kernel_side() {
 }
 
 Result<void> Daemon::start_probes() {
-    const ProbeContext context{*scope_, *types_, layout_, config_, descriptors_.get()};
+    processes_ = std::make_unique<ContainerProcesses>(ProcessFinder(layout_), descriptors_.get());
+    const ProbeContext context{*scope_, *types_, layout_, config_, descriptors_.get(), processes_.get()};
     for (auto& probe : make_probes()) {
         const std::string name(probe->name());
         const ProbeConfig& wanted = config_.probes[name];

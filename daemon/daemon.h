@@ -17,6 +17,7 @@
 #include "event_counts.h"
 #include "exposition/snapshot_exchange.h"
 #include "exposition/web_server.h"
+#include "files/container_process.h"
 #include "kernel/features.h"
 #include "kernel/scope.h"
 #include "loop/event_loop.h"
@@ -73,6 +74,7 @@ class Daemon {
     std::unique_ptr<KernelTypes> types_;
     std::unique_ptr<Scope> scope_;
     std::unique_ptr<DescriptorBudget> descriptors_;
+    std::unique_ptr<ContainerProcesses> processes_;
     struct RunningProbe {
         std::unique_ptr<Probe> probe;
         bool up = false;

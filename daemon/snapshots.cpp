@@ -112,6 +112,7 @@ std::shared_ptr<const Snapshot> Daemon::take_snapshot() {
             running.probe->supply({boot_time_ns(), containers, groups}, writer);
         }
     }
+    processes_->end_sample();
     update_self_metrics();
     snapshot->self = self_.collect();
     return snapshot;

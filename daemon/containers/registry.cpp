@@ -2,6 +2,7 @@
 #include "containers/registry.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/clock.h"
 #include "shared/ledger.h"
@@ -135,10 +136,12 @@ void Registry::promote(const FoundCgroup& found, std::uint64_t now_ns) {
         return;
     }
     nodes_.erase(found.id);
-    if (overflow_cgroups_.erase(found.id) != 0) {
-        added_--;  // birth() counts it once more
-    }
+    overflow_cgroups_.erase(found.id);
+    const std::uint64_t added = added_;
     birth(found, now_ns);
+    if (container && std::exchange(added_, added) == added) {
+        removed_++;  // it is none any more; else it was counted once more
+    }
 }
 
 /// A service that is started again has a new cgroup of the same path: two series of the same labels must not

@@ -3,10 +3,10 @@
 
 #include <unistd.h>
 
-#include <algorithm>
-#include <filesystem>
 #include <fstream>
 #include <sstream>
+
+#include "files/container_process.h"
 
 namespace plimsoll {
 namespace {
@@ -38,29 +38,18 @@ std::optional<std::uint64_t> started_ns(const std::string& stat_path) {
 
 std::optional<std::uint64_t> oldest_process_ns(const CgroupLayout& layout, const std::string& cgroup,
                                                const std::string& proc_root) {
-    namespace fs = std::filesystem;
     std::optional<std::uint64_t> oldest;
     std::size_t seen = 0;
-    const auto look = [&](const fs::path& directory) {
-        std::ifstream processes(directory / "cgroup.procs");
-        for (std::string pid; processes >> pid && seen < kMostProcesses; ++seen) {
+    visit_cgroups(layout.mount + cgroup, [&](const std::string& directory) {
+        std::ifstream processes(directory + "/cgroup.procs");
+        for (std::string pid; seen < kMostProcesses && processes >> pid; ++seen) {
             const auto started = started_ns(proc_root + "/" + pid + "/stat");
             if (started && (!oldest || *started < *oldest)) {
                 oldest = started;
             }
         }
-    };
-    const fs::path top = layout.mount + cgroup;
-    look(top);
-    std::error_code gone;
-    const auto options = fs::directory_options::skip_permission_denied;
-    for (fs::recursive_directory_iterator it(top, options, gone), end; !gone && it != end;
-         it.increment(gone)) {
-        std::error_code ignored;
-        if (it->is_directory(ignored)) {
-            look(it->path());
-        }
-    }
+        return seen < kMostProcesses;
+    });
     return oldest;
 }
 

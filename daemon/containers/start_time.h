@@ -12,7 +12,7 @@
 namespace plimsoll {
 
 /// CLOCK_BOOTTIME in nanoseconds, to the hundredth of a second; nothing for a cgroup without processes. Reads
-/// /proc/PID/stat of each process of the cgroup and what is nested in it.
+/// /proc/PID/stat of each process of the cgroup and what is nested in it, down to a limit of either.
 std::optional<std::uint64_t> oldest_process_ns(const CgroupLayout& layout, const std::string& cgroup,
                                                const std::string& proc_root = "/proc");
 

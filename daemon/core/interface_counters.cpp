@@ -2,21 +2,33 @@
 #include "core/interface_counters.h"
 
 #include <algorithm>
+#include <array>
 #include <vector>
 
 namespace plimsoll {
 namespace {
 
+bool began_anew(const NetCounters& before, const NetCounters& now) {
+    constexpr std::array kTraffic{NetColumn::receive_bytes, NetColumn::receive_packets,
+                                  NetColumn::transmit_bytes, NetColumn::transmit_packets};
+    return std::ranges::any_of(kTraffic, [&](auto column) { return now[column] < before[column]; });
+}
+
 void advance(InterfaceCounters::Interface& known, const NetCounters& read, bool same_namespace) {
-    bool reset = false;
-    for (std::size_t column = 0; column < read.size(); ++column) {
-        reset = reset || read[column] < known.read[column];
-    }
-    for (std::size_t column = 0; column < read.size() && same_namespace; ++column) {
-        known.shown[column] += read[column] - (reset ? 0 : known.read[column]);
-    }
-    known.read = read;
     known.present = true;
+    if (!same_namespace) {
+        known.read = read;
+        return;
+    }
+    if (began_anew(known.read, read)) {
+        known.read = {};
+    }
+    for (std::size_t column = 0; column < read.size(); ++column) {
+        if (read[column] > known.read[column]) {
+            known.shown[column] += read[column] - known.read[column];
+            known.read[column] = read[column];
+        }
+    }
 }
 
 }  // namespace

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The counters of a container's network interfaces, kept from going back. Pure; one thread.
 //
-// The kernel's numbers are passed on as they are, but for two cases:
-// - An interface that was removed and made anew counts from 0 again (one of its counters is lower than it
-//   was): what it counts now is added to what there was.
+// The kernel's numbers are passed on as they are, but for three cases:
+// - An interface that was removed and made anew counts from 0 again (its bytes or packets are fewer than they
+//   were): what it counts now is added to what there was.
+// - With some drivers errors or drops go back a little: they stay where they are until they are beyond.
 // - Another namespace takes the place of the one before (its process called setns, or another process was
 //   chosen): an interface of a name that is known goes on by its growth from now on. So namespaces that
 //   alternate never count anything twice; what happened between two samples across the exchange is not seen.
@@ -31,7 +32,7 @@ class InterfaceCounters {
   public:
     struct Interface {
         NetCounters shown;
-        NetCounters read;  ///< the kernel's, last time
+        NetCounters read;  ///< the kernel's, the highest that counts already
         bool present;
     };
 

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -64,26 +65,6 @@ std::vector<std::string> children_of(const std::string& directory) {
     return names;
 }
 
-/// Breadth first from `top` on, until `visit` returns false. False: beyond the limit.
-bool visit_cgroups(const std::string& top, const std::function<bool(const std::string&)>& visit) {
-    std::deque<std::string> waiting{top};
-    std::size_t seen = 0;
-    while (!waiting.empty()) {
-        if (++seen > kMostCgroups) {
-            return false;
-        }
-        const std::string directory = std::move(waiting.front());
-        waiting.pop_front();
-        if (!visit(directory)) {
-            return true;
-        }
-        for (const auto& name : children_of(directory)) {
-            waiting.push_back(directory + "/" + name);
-        }
-    }
-    return true;
-}
-
 bool names_controller(std::string_view controllers, std::string_view wanted) {
     for (;;) {
         const auto comma = controllers.find(',');
@@ -126,7 +107,32 @@ bool is_live(int process) {
     return readlinkat(process, "ns/net", ignored, sizeof ignored) > 0;
 }
 
+/// No two processes have the same, though one may get another when the machine is short of memory. 0: none.
+std::uint64_t inode_of(const UniqueFd& process) {
+    struct stat status{};
+    return process && fstat(process.get(), &status) == 0 ? status.st_ino : 0;
+}
+
 }  // namespace
+
+bool visit_cgroups(const std::string& top, const std::function<bool(const std::string&)>& visit) {
+    std::deque<std::string> waiting{top};
+    std::size_t seen = 0;
+    while (!waiting.empty()) {
+        if (++seen > kMostCgroups) {
+            return false;
+        }
+        const std::string directory = std::move(waiting.front());
+        waiting.pop_front();
+        if (!visit(directory)) {
+            return true;
+        }
+        for (const auto& name : children_of(directory)) {
+            waiting.push_back(directory + "/" + name);
+        }
+    }
+    return true;
+}
 
 Result<void> may_look_into_processes() {
     __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
@@ -145,7 +151,7 @@ ProcessFinder::ProcessFinder(const CgroupLayout& layout, std::string proc_root)
 
 UniqueFd ProcessFinder::open_process(int pid) const {
     const std::string path = proc_root_ + "/" + std::to_string(pid);
-    return out_of_the_way(UniqueFd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)));
+    return UniqueFd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 }
 
 /// The number is looked up before it is checked that this process belongs to the cgroup, so one that was
@@ -192,12 +198,22 @@ bool ProcessFinder::for_each(std::string_view cgroup, const std::function<void(i
     return all && seen < kMostProcesses;
 }
 
-int ContainerProcess::refresh(const ProcessFinder& finder, std::string_view cgroup) {
-    if (!directory_ || !finder.belongs(directory_.get(), cgroup)) {
-        directory_ = finder.find(cgroup);
-        ++generation_;
+ContainerProcesses::Process ContainerProcesses::of(Handle container, std::string_view cgroup) {
+    Known& known = known_[container];
+    const bool fresh = std::exchange(known.sample, sample_) == sample_;
+    if (known.directory && (fresh || finder_.belongs(known.directory.get(), cgroup))) {
+        return {known.directory.get(), known.identity};
     }
-    return directory_.get();
+    passing_ = finder_.find(cgroup);
+    known.identity = inode_of(passing_);
+    known.directory.keep(passing_, budget_);
+    return {known.directory ? known.directory.get() : passing_.get(), known.identity};
+}
+
+void ContainerProcesses::end_sample() {
+    passing_.reset();
+    std::erase_if(known_, [&](const auto& entry) { return entry.second.sample != sample_; });
+    ++sample_;
 }
 
 }  // namespace plimsoll

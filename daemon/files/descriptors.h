@@ -20,6 +20,7 @@ std::size_t keepable_descriptors(std::size_t limit);
 class DescriptorBudget {
   public:
     explicit DescriptorBudget(std::size_t left) : left_(left) {}
+    ~DescriptorBudget() = default;
     DescriptorBudget(const DescriptorBudget&) = delete;
     DescriptorBudget& operator=(const DescriptorBudget&) = delete;
 

@@ -120,9 +120,9 @@ std::vector<std::string> mount_option(const Mount& mount, std::string_view name)
 
 bool is_remote(std::string_view type) {
     constexpr auto kRemote = std::to_array<std::string_view>(
-        {"nfs",      "nfs4",  "cifs",  "smb3",   "smbfs", "ceph",    "9p",
-         "afs",      "coda",  "ncpfs", "lustre", "gpfs",  "beegfs",  "glusterfs",
-         "orangefs", "pvfs2", "ocfs2", "gfs2",   "fuse",  "fuseblk", "autofs"});
+        {"nfs",   "nfs4",  "cifs",  "smb3",   "smbfs",   "ceph",   "9p",        "virtiofs",
+         "afs",   "coda",  "ncpfs", "lustre", "gpfs",    "beegfs", "glusterfs", "orangefs",
+         "pvfs2", "ocfs2", "gfs2",  "fuse",   "fuseblk", "autofs"});
     return std::ranges::find(kRemote, type) != kRemote.end() || type.starts_with("fuse.");
 }
 

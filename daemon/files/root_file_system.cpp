@@ -5,10 +5,10 @@
 #include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 
 #include "files/mounts.h"
 #include "files/read_prefix.h"
@@ -30,10 +30,15 @@ std::string host_mountinfo(const std::string& proc_root) {
     return text.value_or("");
 }
 
+UniqueFd open_hosts_root(const std::string& proc_root) {
+    constexpr int kFlags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+    UniqueFd root(open((proc_root + "/1/root").c_str(), kFlags));
+    return root ? std::move(root) : UniqueFd(open("/", kFlags));
+}
+
 /// Without following a symbolic link: behind one there may be another file system than the path says, one
 /// that must not be touched.
-UniqueFd open_plainly(const std::string& top, const std::string& path) {
-    const UniqueFd root(open(top.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+UniqueFd open_plainly(const UniqueFd& root, const std::string& path) {
     open_how how{};
     how.flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
     how.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_IN_ROOT;
@@ -59,14 +64,10 @@ std::optional<Mount> below_overlay(const Mount& overlay, std::string_view host, 
     if (!mount || is_remote(mount->type)) {
         return std::nullopt;
     }
-    const std::string init_root = proc_root + "/1/root";
-    const UniqueFd directory =
-        open_plainly(access(init_root.c_str(), X_OK) == 0 ? init_root : "/", upper.front());
+    const UniqueFd directory = open_plainly(open_hosts_root(proc_root), upper.front());
     struct statfs through_overlay{}, directly{};
-    const bool same =
-        directory && fstatfs(root, &through_overlay) == 0 && fstatfs(directory.get(), &directly) == 0 &&
-        through_overlay.f_blocks == directly.f_blocks && through_overlay.f_files == directly.f_files &&
-        through_overlay.f_frsize == directly.f_frsize;
+    const bool same = directory && fstatfs(root, &through_overlay) == 0 &&
+                      fstatfs(directory.get(), &directly) == 0 && is_alike(through_overlay, directly);
     return same ? mount : std::nullopt;
 }
 
@@ -104,6 +105,10 @@ UniqueFd open_root(int process) {
 
 }  // namespace
 
+bool is_alike(const struct statfs& one, const struct statfs& other) {
+    return one.f_blocks == other.f_blocks && one.f_frsize == other.f_frsize;
+}
+
 std::optional<RootFileSystem::Identity> RootFileSystem::identity_of(int directory, const char* path) {
     struct statx status{};
     if (statx(directory, path, AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &status) != 0) {
@@ -112,10 +117,9 @@ std::optional<RootFileSystem::Identity> RootFileSystem::identity_of(int director
     return Identity{status.stx_dev_major, status.stx_dev_minor, status.stx_ino};
 }
 
-bool RootFileSystem::is_hosts(const std::string& proc_root) const {
-    auto host = identity_of(AT_FDCWD, (proc_root + "/1/root").c_str());
-    host = host ? host : identity_of(AT_FDCWD, "/");
-    return !host || *host == *root_;
+std::optional<RootFileSystem::Identity> RootFileSystem::hosts_root(const std::string& proc_root) {
+    const auto inits = identity_of(AT_FDCWD, (proc_root + "/1/root").c_str());
+    return inits ? inits : identity_of(AT_FDCWD, "/");
 }
 
 /// mountinfo comes first: opening a root directory that is on a dead network file system, or asking statfs
@@ -123,6 +127,7 @@ bool RootFileSystem::is_hosts(const std::string& proc_root) const {
 void RootFileSystem::learn(int process, const std::string& proc_root) {
     root_.reset();
     device_.clear();
+    known_ = false;
     const auto text = read_prefix(process, "mountinfo", kMountinfo);
     const auto mount = text ? root_mount(*text) : std::nullopt;
     if (!mount || is_remote(mount->type)) {
@@ -135,24 +140,29 @@ void RootFileSystem::learn(int process, const std::string& proc_root) {
     }
     const UniqueFd root = open_root(process);
     root_ = root ? identity_of(root.get(), "") : std::nullopt;
-    if (!root_ || is_hosts(proc_root)) {
+    const auto hosts = root_ ? hosts_root(proc_root) : std::nullopt;
+    known_ = hosts && *root_ == *hosts;
+    if (!hosts || known_) {
         return;
     }
     const auto written = overlay ? below_overlay(*mount, host, root.get(), proc_root) : mount;
     if (written) {
         device_ = real_name(*written);
+        known_ = true;
     }
 }
 
 /// A container's first process changes its root soon after its start, so what was learnt holds for this root
-/// directory only.
+/// directory only. What could not be told is tried again, ever more seldom: mountinfo may be long.
 std::optional<RootFileSystem::Space> RootFileSystem::look(int process, bool other,
                                                           const std::string& proc_root) {
-    if (other) {
+    looks_ = other ? 0 : looks_;
+    if (other || (!known_ && std::has_single_bit(++looks_))) {
         learn(process, proc_root);
     }
     UniqueFd root = root_ ? open_root(process) : UniqueFd();
     if (root && identity_of(root.get(), "") != root_) {
+        looks_ = 0;
         learn(process, proc_root);
         root = root_ ? open_root(process) : UniqueFd();
     }

@@ -3,11 +3,16 @@
 // directory, and asked without ever waiting for a server. One thread.
 #pragma once
 
+#include <sys/vfs.h>
 #include <cstdint>
 #include <optional>
 #include <string>
 
 namespace plimsoll {
+
+/// Whether the figures of one file system are those of another. Its inodes may be made on demand (XFS,
+/// Btrfs), and what is free changes at any moment.
+bool is_alike(const struct statfs& one, const struct statfs& other);
 
 class RootFileSystem {
   public:
@@ -31,11 +36,13 @@ class RootFileSystem {
         bool operator==(const Identity&) const = default;
     };
     static std::optional<Identity> identity_of(int directory, const char* path);
+    static std::optional<Identity> hosts_root(const std::string& proc_root);
     void learn(int process, const std::string& proc_root);
-    [[nodiscard]] bool is_hosts(const std::string& proc_root) const;
 
     std::optional<Identity> root_;  ///< none: it must not be touched
     std::string device_;            ///< empty: it does not count
+    bool known_ = false;            ///< that it counts, or that it does not
+    unsigned looks_ = 0;            ///< at what is not known
 };
 
 }  // namespace plimsoll

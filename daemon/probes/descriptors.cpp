@@ -3,8 +3,7 @@
 // turns it on: every descriptor of every process is looked at for each sample.
 #include "files/open_descriptors.h"
 
-#include "files/container_process.h"
-#include "probes/file_probe.h"
+#include "probes/process_probe.h"
 
 namespace plimsoll {
 namespace {
@@ -32,27 +31,19 @@ constexpr std::array<FileSeries, Family::count> kSeries{{
 
 struct NoState {};
 
-class DescriptorsProbe final : public FileProbe<NoState, kSeries.size()> {
+class DescriptorsProbe final : public ProcessFileProbe<NoState, kSeries.size()> {
   public:
-    DescriptorsProbe() : FileProbe(kSeries) {}
+    DescriptorsProbe() : ProcessFileProbe(kSeries) {}
 
     [[nodiscard]] std::string_view name() const override { return "descriptors"; }
     [[nodiscard]] std::span<const MetricSpec> metrics() const override { return kMetrics; }
-    Result<void> start(const ProbeContext& context) override {
-        finder_.emplace(context.layout);
-        return may_look_into_processes();
-    }
-    /// Of containers only: the processes of groups are theirs, and would be looked at again.
-    void sample(const SampleContext& context, SampleWriter& writer) override {
-        FileProbe::sample({context.now_ns, context.containers, {}}, writer);
-    }
 
   protected:
     /// Not told: too many processes to look at, or one that may not be looked at.
     bool read(const SampledContainer& container, const SampleContext&, NoState&, Values& values) override {
         OpenDescriptors sum;
         bool all_told = true;
-        const bool all_seen = finder_->for_each(container.cgroup, [&](int process) {
+        const bool all_seen = processes().finder().for_each(container.cgroup, [&](int process) {
             const auto found = count_open_descriptors(process);
             all_told = all_told && found;
             sum.all += found ? found->all : 0;
@@ -64,9 +55,6 @@ class DescriptorsProbe final : public FileProbe<NoState, kSeries.size()> {
         }
         return true;
     }
-
-  private:
-    std::optional<ProcessFinder> finder_;
 };
 
 }  // namespace

@@ -3,9 +3,8 @@
 // cAdvisor walks through the container's directories to tell how much of it is the container's; that costs
 // minutes of disk time on a busy host, and is not done here.
 #include "exposition/labels.h"
-#include "files/container_process.h"
 #include "files/root_file_system.h"
-#include "probes/file_probe.h"
+#include "probes/process_probe.h"
 
 namespace plimsoll {
 namespace {
@@ -27,41 +26,26 @@ constexpr std::array<MetricSpec, Family::count> kMetrics{{
      "Inodes that the file system has that the container's root is written to.", "statfs of /proc/PID/root"},
 }};
 
-constexpr std::array<FileSeries, 0> kNone{};
-
 struct FilesystemState {
-    ContainerProcess process;
-    unsigned generation = 0;
+    std::uint64_t process = 0;  ///< whose root it is
     RootFileSystem root;
     std::optional<RootFileSystem::Space> space;
 };
 
-class FilesystemProbe final : public FileProbe<FilesystemState, kNone.size()> {
+class FilesystemProbe final : public ProcessFileProbe<FilesystemState> {
   public:
-    FilesystemProbe() : FileProbe(kNone) {}
-
     [[nodiscard]] std::string_view name() const override { return "filesystem"; }
     [[nodiscard]] std::span<const MetricSpec> metrics() const override { return kMetrics; }
-    Result<void> start(const ProbeContext& context) override {
-        finder_.emplace(context.layout);
-        return may_look_into_processes();
-    }
-    /// Groups have no root directory.
-    void sample(const SampleContext& context, SampleWriter& writer) override {
-        FileProbe::sample({context.now_ns, context.containers, {}}, writer);
-    }
 
   protected:
     bool read(const SampledContainer& container, const SampleContext&, FilesystemState& state,
               Values&) override {
-        const int process = state.process.refresh(*finder_, container.cgroup);
-        const bool other = state.generation != state.process.generation();
-        state.generation = state.process.generation();
-        state.space = process < 0 ? std::nullopt : state.root.look(process, other);
+        const auto [directory, process] = processes().of(container.handle, container.cgroup);
+        const bool other = std::exchange(state.process, process) != process;
+        state.space = directory < 0 ? std::nullopt
+                                    : state.root.look(directory, other, processes().finder().proc_root());
         return true;
     }
-
-    void ended(FilesystemState& state) override { state.process = {}; }
 
     void write_open_set(std::size_t family, std::uint32_t container, const FilesystemState& state,
                         SampleWriter& writer) override {
@@ -76,9 +60,6 @@ class FilesystemProbe final : public FileProbe<FilesystemState, kNone.size()> {
         append_label_value(fragment, state.root.device());
         writer.add(container, writer.kept(fragment + '"'), Number::count(values[family]));
     }
-
-  private:
-    std::optional<ProcessFinder> finder_;
 };
 
 }  // namespace

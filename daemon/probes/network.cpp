@@ -16,10 +16,9 @@
 
 #include "core/interface_counters.h"
 #include "exposition/labels.h"
-#include "files/container_process.h"
 #include "files/net_dev.h"
 #include "files/read_prefix.h"
-#include "probes/file_probe.h"
+#include "probes/process_probe.h"
 
 namespace plimsoll {
 namespace {
@@ -45,8 +44,6 @@ constexpr std::array<MetricSpec, NetColumn::count> kMetrics{{
      "/proc/PID/net/dev"},
 }};
 
-constexpr std::array<FileSeries, 0> kNone{};
-
 // 4,000 interfaces; a namespace with more of them is no container's.
 constexpr std::size_t kNetDevFile = 512UL * 1024;
 
@@ -61,16 +58,16 @@ std::optional<NamespaceId> namespace_at(int directory, const char* path) {
 /// Init's namespace. Where that may not be looked at (a pid namespace of the agent's own, missing
 /// privileges), the agent's own has to do: an agent that is itself in a container with a network of its own
 /// then takes the host's namespace for a container's.
-std::optional<NamespaceId> host_namespace() {
-    const auto init = namespace_at(AT_FDCWD, "/proc/1/ns/net");
-    return init ? init : namespace_at(AT_FDCWD, "/proc/self/ns/net");
+std::optional<NamespaceId> host_namespace(const std::string& proc_root) {
+    const auto init = namespace_at(AT_FDCWD, (proc_root + "/1/ns/net").c_str());
+    return init ? init : namespace_at(AT_FDCWD, (proc_root + "/self/ns/net").c_str());
 }
 
-/// A name is up to 15 bytes of a container's choice. One that is no text has its bytes behind it, so that no
-/// two interfaces look alike.
+/// A name is up to 15 bytes of a container's choice. One that is no text, or that looks like what is written
+/// for such a one, has its bytes behind it, so that no two interfaces look alike.
 std::string fragment_of(std::string_view interface) {
     std::string fragment = "interface=\"";
-    if (!append_label_value(fragment, interface)) {
+    if (!append_label_value(fragment, interface) || interface.contains("\uFFFD")) {
         fragment += '#';
         for (const char c : interface) {
             constexpr std::string_view kDigits = "0123456789abcdef";
@@ -81,90 +78,67 @@ std::string fragment_of(std::string_view interface) {
     return fragment + '"';
 }
 
-class NetworkProbe final : public FileProbe<InterfaceCounters, kNone.size()> {
+class NetworkProbe final : public ProcessFileProbe<InterfaceCounters> {
   public:
-    NetworkProbe() : FileProbe(kNone) {}
-
     [[nodiscard]] std::string_view name() const override { return "network"; }
     [[nodiscard]] std::span<const MetricSpec> metrics() const override { return kMetrics; }
-    Result<void> start(const ProbeContext& context) override {
-        finder_.emplace(context.layout);
-        return may_look_into_processes();
-    }
     void sample(const SampleContext& context, SampleWriter& writer) override {
         look(context);
-        FileProbe::sample(context, writer);
-    }
-    void forget(Handle container) override {
-        processes_.erase(container);
-        FileProbe::forget(container);
+        ProcessFileProbe::sample(context, writer);
     }
 
   protected:
+    Groups shown_of(Groups groups) override { return groups; }
     bool read(const SampledContainer& container, const SampleContext&, InterfaceCounters& counters,
               Values&) override;
     void write_open_set(std::size_t family, std::uint32_t container, const InterfaceCounters& counters,
                         SampleWriter& writer) override;
 
   private:
-    /// A container's process, and the namespace that it is in.
-    struct Member {
-        const SampledContainer* container;
-        int process;
-        NamespaceId network;
-    };
     struct Reading {
         NamespaceId network;
         std::string text;
         std::vector<NetInterface> interfaces;
     };
 
-    std::vector<Member> members_of(std::span<const SampledContainer> containers);
     void look(const SampleContext& context);
-    static std::shared_ptr<const Reading> read_namespace(const Member& member);
+    static std::shared_ptr<const Reading> read_namespace(int process, NamespaceId network);
 
-    std::optional<ProcessFinder> finder_;
-    std::unordered_map<Handle, ContainerProcess> processes_;
     /// What each container and pod shows in this sample; null: nothing. What could not be looked at is not in
     /// here and keeps what was read last.
     std::unordered_map<Handle, std::shared_ptr<const Reading>> shown_;
 };
 
-/// The containers whose namespace is known, the oldest first.
-std::vector<NetworkProbe::Member> NetworkProbe::members_of(std::span<const SampledContainer> containers) {
-    std::vector<Member> members;
+std::vector<const SampledContainer*> oldest_first(std::span<const SampledContainer> containers) {
+    std::vector<const SampledContainer*> live;
     for (const auto& container : containers) {
-        if (container.ended || container.cgroup_id == 0) {
-            processes_.erase(container.handle);
-            continue;
-        }
-        const int process = processes_[container.handle].refresh(*finder_, container.cgroup);
-        if (process < 0) {
-            continue;
-        }
-        if (const auto network = namespace_at(process, "ns/net")) {
-            members.push_back({&container, process, *network});
+        if (!container.ended && container.cgroup_id != 0) {
+            live.push_back(&container);
         }
     }
-    std::ranges::sort(members, {}, [](const Member& member) {
-        return std::tuple(member.container->since_ns, member.container->cgroup);
-    });
-    return members;
+    std::ranges::sort(
+        live, {}, [](const auto* container) { return std::tuple(container->since_ns, container->cgroup); });
+    return live;
 }
 
 /// Each namespace is read once, whoever shares it.
 void NetworkProbe::look(const SampleContext& context) {
     shown_.clear();
-    const auto host = host_namespace();
+    const auto host = host_namespace(processes().finder().proc_root());
     std::set<NamespaceId> done;
-    for (const auto& member : members_of(context.containers)) {
-        const Handle own = member.container->handle;
-        if (!host || member.network == *host || !done.insert(member.network).second) {
+    for (const auto* container : oldest_first(context.containers)) {
+        const Handle own = container->handle;
+        const int process = processes().of(own, container->cgroup).directory;
+        const auto network = process < 0 ? std::nullopt : namespace_at(process, "ns/net");
+        if (!network) {
+            continue;
+        }
+        if (!host || *network == *host || !done.insert(*network).second) {
             shown_.try_emplace(own);
             continue;
         }
-        auto reading = read_namespace(member);
-        const auto pod = member.container->pod;
+        auto reading = read_namespace(process, *network);
+        const auto pod = container->pod;
         if (reading && pod && shown_.try_emplace(context.groups[*pod].handle, reading).second) {
             reading = nullptr;
             shown_.try_emplace(own);
@@ -177,12 +151,12 @@ void NetworkProbe::look(const SampleContext& context) {
 
 /// net/dev is opened anew each time: an open one would keep the namespace, and with it the container's
 /// interfaces, beyond the container's life.
-std::shared_ptr<const NetworkProbe::Reading> NetworkProbe::read_namespace(const Member& member) {
-    auto text = read_prefix(member.process, "net/dev", kNetDevFile);
+std::shared_ptr<const NetworkProbe::Reading> NetworkProbe::read_namespace(int process, NamespaceId network) {
+    auto text = read_prefix(process, "net/dev", kNetDevFile);
     if (!text) {
         return nullptr;
     }
-    auto reading = std::make_shared<Reading>(Reading{member.network, std::move(*text), {}});
+    auto reading = std::make_shared<Reading>(Reading{network, std::move(*text), {}});
     auto interfaces = parse_net_dev(reading->text);
     if (!interfaces) {
         return nullptr;

@@ -26,6 +26,8 @@
 
 namespace plimsoll {
 
+class ContainerProcesses;
+
 /// A container, or a group of them, at the moment of a sample.
 struct SampledContainer {
     std::uint32_t index;  ///< in the snapshot
@@ -59,6 +61,7 @@ struct ProbeContext {
     const Config& config;
     DescriptorBudget* descriptors =
         nullptr;  ///< what readers of files may keep open, all together; null: nothing
+    ContainerProcesses* processes = nullptr;  ///< null where nothing will be sampled
 };
 
 class Probe {

@@ -163,6 +163,19 @@ TEST_CASE("labels are rendered again only for containers that changed and still 
     CHECK(*fixture.find("/c3")->rendered.labels == "c3");
 }
 
+TEST_CASE("a container of the overflow slot that the configuration does not select any more has ended") {
+    RegistryFixture fixture(1, 8);
+    fixture.make(10, kRoot, "/c1");
+    fixture.make(20, kRoot, "/c2");
+    fixture.remove(10);
+    fixture.pass(kSecond);
+    fixture.registry.promote({20, kRoot, "/renamed"}, fixture.now);
+    CHECK(fixture.registry.overflowing() == 0);
+    CHECK(fixture.kernel.slot_of(20) == SLOT_NONE);
+    CHECK(fixture.registry.added() == 2);  // a counter never goes back
+    CHECK(fixture.registry.removed() == 2);
+}
+
 TEST_CASE("live containers are counted by runtime") {
     RegistryFixture fixture;
     fixture.make(10, kRoot, "/c1");

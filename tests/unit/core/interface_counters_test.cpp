@@ -45,6 +45,19 @@ TEST_CASE("an interface made anew goes on where the one before ended") {
     CHECK(bytes(counters, "eth0") == 260);
 }
 
+TEST_CASE("drops and errors that go back stay until they are beyond, and change nothing else") {
+    InterfaceCounters counters;
+    const auto update = [&](std::uint64_t bytes, std::uint64_t errors, std::uint64_t dropped) {
+        counters.update(kOne, {{{"eth0", {bytes, 10, errors, dropped, 5, 5, 0, dropped}}}});
+        return counters.all().find("eth0")->second.shown;
+    };
+    CHECK(update(100, 7, 50) == NetCounters{100, 10, 7, 50, 5, 5, 0, 50});
+    CHECK(update(110, 6, 47) == NetCounters{110, 10, 7, 50, 5, 5, 0, 50});
+    CHECK(update(110, 8, 49) == NetCounters{110, 10, 8, 50, 5, 5, 0, 50});
+    CHECK(update(120, 8, 53) == NetCounters{120, 10, 8, 53, 5, 5, 0, 53});
+    CHECK(update(20, 1, 2) == NetCounters{140, 20, 9, 55, 10, 10, 0, 55});  // made anew: all of them
+}
+
 TEST_CASE("namespaces that alternate count nothing twice and never take back") {
     InterfaceCounters counters;
     counters.update(kOne, one("eth0", 100));

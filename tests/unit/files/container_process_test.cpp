@@ -1,49 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fixture trees: cgroup directories and a /proc whose processes are directories of ours.
 #include "files/container_process.h"
 
 #include <catch2/catch.hpp>
 
-#include <filesystem>
-
-#include "../containers/fixture.h"
-#include "files/read_prefix.h"
+#include "process_fixture.h"
 
 namespace plimsoll {
 namespace {
 
-class Host {
-  public:
-    ProcessFinder finder(bool v2 = true) const {
-        CgroupLayout layout;
-        layout.mount = root_.path("cgroup");
-        layout.v2 = v2;
-        layout.controller = v2 ? "" : "cpu";
-        return ProcessFinder(layout, root_.path("proc"));
-    }
-    void cgroup(const std::string& path, const std::string& pids) const {
-        root_.write("cgroup" + path + "/cgroup.procs", pids);
-    }
-    void process(int pid, const std::string& cgroup, bool live = true) const {
-        const std::string directory = "proc/" + std::to_string(pid);
-        root_.write(directory + "/cgroup",
-                    "4:cpuacct,cpu:" + cgroup + "\n1:name=systemd:/x\n0::" + cgroup + "\n");
-        std::filesystem::create_directory(root_.path(directory + "/ns"));
-        if (live) {
-            std::filesystem::create_symlink("net:[4026531840]", root_.path(directory + "/ns/net"));
-        }
-        root_.write(directory + "/pid", std::to_string(pid));
-    }
-    void end(int pid) const { std::filesystem::remove_all(root_.path("proc/" + std::to_string(pid))); }
-
-  private:
-    container_test::Directory root_;
-};
-
-/// Which process of the fixture the descriptor is bound to; 0: none.
-int pid_of(int process) {
-    return process < 0 ? 0 : std::stoi(read_prefix(process, "pid", 16).value_or("0"));
-}
+using process_test::Host;
+using process_test::pid_of;
 
 TEST_CASE("the lowest pid of the container's own cgroup stands for it") {
     const Host host;
@@ -89,25 +55,87 @@ TEST_CASE("zombies, invisible processes, reused numbers and garbage are passed o
 
 TEST_CASE("the process is kept while it lives and belongs, and exchanged when not") {
     const Host host;
-    const auto finder = host.finder();
+    DescriptorBudget budget(10);
+    ContainerProcesses processes(host.finder(), &budget);
+    const auto ask = [&] {
+        const auto [directory, identity] = processes.of(1, "/c");
+        const int pid = pid_of(directory);
+        processes.end_sample();
+        return std::pair(pid, identity);
+    };
     host.cgroup("/c", "10\n20\n");
     host.process(10, "/c");
     host.process(20, "/c");
-    ContainerProcess process;
-    CHECK(pid_of(process.refresh(finder, "/c")) == 10);
-    const unsigned first = process.generation();
+    const auto first = ask();
+    CHECK(first.first == 10);
     host.process(5, "/c");
     host.cgroup("/c", "5\n10\n20\n");
-    CHECK(pid_of(process.refresh(finder, "/c")) == 10);
-    CHECK(process.generation() == first);
-    host.end(10);
+    CHECK(ask() == first);
     host.end(5);
-    host.process(10, "/elsewhere");  // the number, but not the process
-    CHECK(pid_of(process.refresh(finder, "/c")) == 20);
-    CHECK(process.generation() != first);
+    host.process(10, "/elsewhere");
+    const auto second = ask();
+    CHECK(second.first == 20);
+    CHECK(second.second != first.second);
     host.end(20);
-    host.process(20, "/elsewhere");
-    CHECK(process.refresh(finder, "/c") == -1);
+    host.process(20, "/elsewhere");  // the number, but not the process
+    CHECK(ask() == std::pair(0, std::uint64_t{0}));
+    CHECK(host.open_directories() == 0);
+    CHECK(budget.left() == 10);
+}
+
+TEST_CASE("within a sample the process stays the same, whoever asks") {
+    const Host host;
+    DescriptorBudget budget(10);
+    ContainerProcesses processes(host.finder(), &budget);
+    host.cgroup("/c", "10\n20\n");
+    host.process(10, "/c");
+    host.process(20, "/c");
+    const auto first = processes.of(1, "/c");
+    host.process(10, "/elsewhere");
+    CHECK(processes.of(1, "/c").directory == first.directory);
+    CHECK(processes.of(1, "/c").identity == first.identity);
+    processes.end_sample();
+    CHECK(pid_of(processes.of(1, "/c").directory) == 20);
+}
+
+TEST_CASE("no more processes are kept than the budget allows, and each is found all the same") {
+    const Host host;
+    constexpr int kContainers = 7;
+    for (int pid = 1; pid <= kContainers; ++pid) {
+        const std::string cgroup = "/c" + std::to_string(pid);
+        host.cgroup(cgroup, std::to_string(pid) + "\n");
+        host.process(pid, cgroup);
+    }
+    for (const std::size_t most : {0U, 3U, 100U}) {
+        CAPTURE(most);
+        DescriptorBudget budget(most);
+        ContainerProcesses processes(host.finder(), &budget);
+        const std::size_t kept = std::min<std::size_t>(most, kContainers);
+        std::vector<std::uint64_t> identities(kContainers + 1);
+        for (int sample = 0; sample < 3; ++sample) {
+            for (int pid = 1; pid <= kContainers; ++pid) {
+                const auto process = processes.of(static_cast<Handle>(pid), "/c" + std::to_string(pid));
+                CHECK(pid_of(process.directory) == pid);
+                auto& known = identities[static_cast<std::size_t>(pid)];
+                CHECK((known == 0 || known == process.identity));  // nothing has to be learnt anew
+                known = process.identity;
+                CHECK(host.open_directories() <= kept + 1);
+            }
+            processes.end_sample();
+            CHECK(host.open_directories() == kept);
+            CHECK(budget.left() == most - kept);
+        }
+        processes.of(1, "/c1");  // the others have ended
+        processes.end_sample();
+        CHECK(host.open_directories() == std::min<std::size_t>(most, 1));
+        processes.end_sample();
+        CHECK(host.open_directories() == 0);
+        CHECK(budget.left() == most);
+    }
+    ContainerProcesses unbudgeted(host.finder(), nullptr);
+    CHECK(pid_of(unbudgeted.of(1, "/c1").directory) == 1);
+    unbudgeted.end_sample();
+    CHECK(host.open_directories() == 0);
 }
 
 TEST_CASE("all processes of a cgroup and those below are visited once") {

@@ -77,8 +77,8 @@ TEST_CASE("options of an overlay are found, and their commas are not taken for s
 }
 
 TEST_CASE("what asks a server or a process is remote, disks and memory are not") {
-    for (const auto* type : {"nfs", "nfs4", "cifs", "smb3", "ceph", "9p", "afs", "fuse", "fuse.sshfs",
-                             "fuseblk", "fuse.glusterfs", "autofs"}) {
+    for (const auto* type : {"nfs", "nfs4", "cifs", "smb3", "ceph", "9p", "virtiofs", "afs", "fuse",
+                             "fuse.sshfs", "fuseblk", "fuse.glusterfs", "autofs"}) {
         CHECK(is_remote(type));
     }
     for (const auto* type :

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 #include <catch2/catch.hpp>
 
 #include <filesystem>
@@ -28,6 +29,12 @@ class Host {
         std::filesystem::remove(proc_.path("7/root"));
         std::filesystem::create_symlink(root, proc_.path("7/root"));
     }
+    /// Process 1, and with it the host, has its root there.
+    void host_root(const std::string& root) const {
+        std::filesystem::remove(proc_.path("1/root"));
+        std::filesystem::create_symlink(root, proc_.path("1/root"));
+    }
+    void hide_mountinfo() const { std::filesystem::remove(proc_.path("7/mountinfo")); }
     void host(const std::string& mountinfo) const { proc_.write("1/mountinfo", mountinfo); }
     std::optional<RootFileSystem::Space> look(bool other = true) {
         const UniqueFd process(open(proc_.path("7").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -123,6 +130,81 @@ TEST_CASE("a process that changes its root is looked at again, another process a
     CHECK(host.device() == "/dev/vdb");  // mountinfo is not read again for nothing
     CHECK(host.look(true));
     CHECK(host.device() == "/dev/vdc");
+}
+
+TEST_CASE("what could not be told at first is told later") {
+    Host host;
+    const std::string mountinfo = "2 1 253:2 / / rw - ext4 /dev/vdb rw\n";
+    host.process(mountinfo, host.directory());
+    host.hide_mountinfo();
+    CHECK_FALSE(host.look(true));
+    host.process(mountinfo, host.directory());
+    CHECK(host.look(false));
+    CHECK(host.device() == "/dev/vdb");
+
+    host.process(overlay("upperdir=" + host.directory() + "/late"), host.directory());
+    CHECK_FALSE(host.look(true));
+    std::filesystem::create_directory(host.directory() + "/late");
+    CHECK(host.look(false));
+    CHECK(host.device() == "/dev/vda1");
+}
+
+TEST_CASE("what cannot be told is tried again ever more seldom, the host's own root not at all") {
+    Host host;
+    const std::string own = "2 1 253:2 / / rw - ext4 /dev/vdb rw\n";
+    host.process("garbage\n", host.directory());
+    CHECK_FALSE(host.look(true));
+    for (int look = 1; look <= 32; ++look) {
+        CHECK_FALSE(host.look(false));
+    }
+    host.process(own, host.directory());
+    int looks = 0;
+    while (!host.look(false)) {
+        REQUIRE(++looks < 32);
+    }
+    CHECK(looks == 31);
+
+    host.process(own, "/");
+    CHECK_FALSE(host.look(true));
+    host.host_root("/proc");  // what was the host's is none of its own all the same
+    for (int look = 0; look < 10; ++look) {
+        CHECK_FALSE(host.look(false));
+    }
+}
+
+TEST_CASE("file systems are told apart by their size, not by inodes that are made on demand") {
+    struct statfs one{};
+    one.f_blocks = 1000;
+    one.f_frsize = 4096;
+    one.f_files = 500;
+    one.f_bfree = 100;
+    struct statfs other = one;
+    other.f_files = 501;
+    other.f_bfree = 99;
+    CHECK(is_alike(one, other));
+    other.f_blocks = 1001;
+    CHECK_FALSE(is_alike(one, other));
+    other = one;
+    other.f_frsize = 1024;
+    CHECK_FALSE(is_alike(one, other));
+}
+
+TEST_CASE("the host's root is entered by the rights in force, whoever started the agent") {
+    if (geteuid() != 0) {
+        WARN("skipped: only root can be somebody else");
+        return;
+    }
+    Host host;
+    const auto directory = host.directory();
+    std::filesystem::create_directory(directory + "/only-there");
+    host.host_root(directory);
+    host.process(overlay("upperdir=/only-there"), directory + "/only-there");
+    CHECK(host.look());
+    constexpr uid_t kNobody = 65534, kUnchanged = static_cast<uid_t>(-1);
+    REQUIRE(setresuid(kNobody, kUnchanged, kUnchanged) == 0);
+    const auto space = host.look();
+    REQUIRE(setresuid(0, kUnchanged, kUnchanged) == 0);
+    CHECK(space);
 }
 
 }  // namespace

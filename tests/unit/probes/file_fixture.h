@@ -15,6 +15,21 @@ namespace plimsoll::file_test {
 
 using Page = std::map<std::string, std::uint64_t>;  // "name{labels}" of the container asked for
 
+/// What belongs to the container, and what belongs to none.
+inline Page page_of(const Snapshot& snapshot, std::uint32_t container) {
+    Page page;
+    for (const auto& family : snapshot.families) {
+        for (const auto& sample : family.samples) {
+            if (sample.container == container || sample.container == kNoContainer) {
+                std::string name(family.spec->name);
+                name += sample.fragment.empty() ? "" : "{" + std::string(sample.fragment) + "}";
+                page[name] = sample.value.integer;
+            }
+        }
+    }
+    return page;
+}
+
 enum class Host { v1, hybrid, v2 };
 
 class Fixture {
@@ -71,15 +86,7 @@ class Fixture {
                                                         .since_ns = 0,
                                                         .ended = ended}};
         probe_->sample({++now_, containers, {}}, writer);
-        Page page;
-        for (const auto& family : snapshot.families) {
-            for (const auto& sample : family.samples) {
-                std::string name(family.spec->name);
-                name += sample.fragment.empty() ? "" : "{" + std::string(sample.fragment) + "}";
-                page[name] = sample.value.integer;
-            }
-        }
-        return page;
+        return page_of(snapshot, 0);
     }
     [[nodiscard]] std::uint64_t last_id() const { return id_; }
     [[nodiscard]] std::size_t descriptors_left() const { return budget_->left(); }
