@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -30,6 +32,12 @@ class SampleWriter {
         snapshot_.families.back().samples.push_back({container, fragment, value});
     }
 
+    /// The family's source tells about this container, though it may have no sample of it yet: nobody
+    /// supplies it.
+    void claim(std::uint32_t container) {
+        claimed_[snapshot_.families.back().spec->name].push_back(container);
+    }
+
     /// `buckets`: as kernel programs keep them, not cumulative.
     template <typename Word>
     void histogram(std::uint32_t container, std::string_view fragment, const Word (&buckets)[kTimeBounds + 1],
@@ -52,10 +60,14 @@ class SampleWriter {
     /// those is kept, the rest ignored.
     class Supplement {
       public:
-        Supplement(Snapshot& snapshot, const MetricSpec& spec) : family_(family_of(snapshot, spec)) {
+        Supplement(Snapshot& snapshot, const MetricSpec& spec, std::span<const std::uint32_t> claimed)
+            : family_(family_of(snapshot, spec)) {
             present_.resize(snapshot.containers.size());
             for (const Sample& sample : family_.samples) {
                 present_[sample.container] = true;
+            }
+            for (const auto container : claimed) {
+                present_[container] = true;
             }
         }
         Supplement(const Supplement&) = delete;
@@ -68,6 +80,12 @@ class SampleWriter {
         }
 
         [[nodiscard]] bool lacks(std::uint32_t container) const { return !present_[container]; }
+        /// The container's series were supplied before, and stay so: a counter must not change its source.
+        void replace(std::uint32_t container) {
+            std::erase_if(family_.samples,
+                          [&](const Sample& sample) { return sample.container == container; });
+            present_[container] = false;
+        }
         void add(std::uint32_t container, std::string_view fragment, Number value) {
             if (lacks(container)) {
                 family_.samples.push_back({container, fragment, value});
@@ -86,7 +104,7 @@ class SampleWriter {
         FamilySamples& family_;
         std::vector<bool> present_;
     };
-    Supplement supplement(const MetricSpec& spec) { return {snapshot_, spec}; }
+    Supplement supplement(const MetricSpec& spec) { return {snapshot_, spec, claimed_[spec.name]}; }
 
     /// Keeps a fragment that is not static as long as the snapshot lives.
     std::string_view kept(std::string fragment) {
@@ -95,6 +113,7 @@ class SampleWriter {
 
   private:
     Snapshot& snapshot_;
+    std::unordered_map<std::string_view, std::vector<std::uint32_t>> claimed_;  // containers, by family
 };
 
 }  // namespace plimsoll

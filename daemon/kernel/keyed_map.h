@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A BPF hash map of accounts by tenure and key, as KeyedSums reads it. `Record` is the map's key: its member
-// `owner` is the tenure, and key_of() and record_of() translate between it and `Key`. Loop thread only.
+// A BPF hash map of accounts, as KeyedSums reads it: its keys are a tenure and after it a `Key`. Loop thread
+// only.
 #pragma once
 
 #include <bpf/bpf.h>
@@ -41,23 +41,30 @@ void each_entry(int map_fd, Callback callback) {
     }
 }
 
-template <typename Record, typename Key, typename Account>
+template <typename Key, typename Account>
 class KeyedMap : public KeyedAccounts<Key, Account> {
+    struct Record {
+        tenure owner;
+        Key key;
+    };
+    static_assert(sizeof(Record) == sizeof(tenure) + sizeof(Key), "no hidden padding crosses the border");
+
   public:
     using Entry = typename KeyedAccounts<Key, Account>::Entry;
 
+    KeyedMap() = default;
     /// Maps of a loaded object; it outlives this.
     KeyedMap(int accounts_fd, int tenures_fd) : accounts_(accounts_fd), tenures_(tenures_fd) {}
 
     std::vector<Entry> read() override {
         std::vector<Entry> entries;
         each_entry<Record, Account>(accounts_, [&](const Record& record, const Account& account) {
-            entries.push_back({record.owner, key_of(record), account});
+            entries.push_back({record.owner, record.key, account});
         });
         return entries;
     }
     std::optional<Account> take(const tenure& owner, const Key& key) override {
-        const Record record = record_of(owner, key);
+        const Record record{owner, key};
         Account account{};
         // The value first: kernels before 5.14 cannot do both at once, and nothing is booked in between but
         // what comes later than anybody waits for.
@@ -72,7 +79,7 @@ class KeyedMap : public KeyedAccounts<Key, Account> {
     }
 
   private:
-    int accounts_, tenures_;
+    int accounts_ = -1, tenures_ = -1;
 };
 
 }  // namespace plimsoll

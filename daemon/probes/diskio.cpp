@@ -7,6 +7,7 @@
 
 #include "core/disk_counters.h"
 #include "probes/cgroup_probe.h"
+#include "probes/shared_families.h"
 
 namespace plimsoll {
 
@@ -16,19 +17,7 @@ struct Family {
     enum : std::uint8_t { read_bytes, write_bytes, reads, writes, count };
 };
 
-constexpr std::string_view kBytes = "v2 io.stat, v1 blkio.throttle.io_service_bytes_recursive";
-constexpr std::string_view kRequests = "v2 io.stat, v1 blkio.throttle.io_serviced_recursive";
-
-constexpr std::array<MetricSpec, Family::count> kMetrics{{
-    {"container_fs_reads_bytes_total", MetricType::counter, "bytes", "device (/dev/…)",
-     "Bytes that the container read from the device.", kBytes},
-    {"container_fs_writes_bytes_total", MetricType::counter, "bytes", "device (/dev/…)",
-     "Bytes that the container wrote to the device.", kBytes},
-    {"container_fs_reads_total", MetricType::counter, "", "device (/dev/…)",
-     "Requests of the container that read from the device.", kRequests},
-    {"container_fs_writes_total", MetricType::counter, "", "device (/dev/…)",
-     "Requests of the container that wrote to the device.", kRequests},
-}};
+constexpr std::array<MetricSpec, Family::count> kMetrics{kFsReadsBytes, kFsWritesBytes, kFsReads, kFsWrites};
 
 constexpr std::array<FileSeries, 0> kTable{};
 
@@ -36,6 +25,7 @@ struct DiskState {
     CgroupDirectory directory;
     KeptFd first, second;
     DiskCounters counters;
+    bool told = false;  ///< the files have been there, so nobody else supplies this container's families
 };
 
 /// Devices' labels: asked for once in each sample, because a number can come to mean another device.
@@ -102,6 +92,7 @@ class DiskioProbe : public CgroupProbe<DiskState, 0> {
         const CgroupName cgroup = name_of(container);
         readings_.clear();
         const bool known = v1_ != nullptr ? read_v1(cgroup, state) : read_v2(cgroup, state);
+        state.told |= known;
         if (known) {
             for (auto& reading : readings_) {
                 reading.name = names_.fragment(reading.number, context.now_ns, reader(), sys());
@@ -112,6 +103,9 @@ class DiskioProbe : public CgroupProbe<DiskState, 0> {
     }
     void write_open_set(std::size_t family, std::uint32_t container, const DiskState& state,
                         SampleWriter& writer) override {
+        if (state.told) {
+            writer.claim(container);
+        }
         for (const auto& disk : state.counters.all()) {
             writer.add(container, disk.name, Number::count(disk.values[family]));
         }
