@@ -75,8 +75,9 @@ std::uint64_t Reading::sum_ns(const Cgroup& cgroup) const {
     return sum;
 }
 
-const HistogramValue* Reading::histogram(const Cgroup& cgroup, std::string_view family) const {
-    const Sample* sample = find(cgroup, family, "");
+const HistogramValue* Reading::histogram(const Cgroup& cgroup, std::string_view family,
+                                         std::string_view label) const {
+    const Sample* sample = find(cgroup, family, label);
     return sample == nullptr ? nullptr : &snapshot.histograms.at(sample->value.integer);
 }
 
@@ -181,10 +182,14 @@ Reading Agent::read() {
                               .since_ns = watched->since_ns});
         reading.paths.push_back(watched->container.cgroup);
     }
+    reading.snapshot.containers.resize(containers.size());
     SampleWriter writer(reading.snapshot);
     reading.now_ns = boot_time_ns();
     for (const auto& probe : probes) {
         probe->sample({reading.now_ns, containers, {}}, writer);
+    }
+    for (const auto& probe : probes) {
+        probe->supply({reading.now_ns, containers, {}}, writer);
     }
     return reading;
 }
