@@ -12,6 +12,7 @@ import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
+SLOWNESS = "10"  # roughly, for the tests: see tests/support/plimsoll_testbed/slowness.py
 LOG_END = 12000  # characters of a failed test's log
 
 
@@ -131,6 +132,7 @@ def run_catch(wire, left_out, binary):
 
 def run_suite(name, job):
     """In a process of its own."""
+    os.environ["PLIMSOLL_SLOWNESS"] = SLOWNESS
     wire, left_out = Wire(), LeftOut(job["left_out"])
     if name == "bpf":
         run_catch(wire, left_out, ROOT + "/build/release/tests/bpf_tests")

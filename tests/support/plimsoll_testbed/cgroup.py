@@ -163,6 +163,14 @@ class Cgroup:
                     return file.read()
         raise FileNotFoundError("%s of %s (%s)" % (name, self.path, controller or "v2"))
 
+    def oom_kills(self):
+        """The kernel's own count."""
+        try:
+            text = self.read("memory.oom_control", "memory")
+        except FileNotFoundError:
+            text = self.read("memory.events")
+        return int(dict(line.split() for line in text.splitlines())["oom_kill"])
+
     def cpu_usage_ns(self):
         """The kernel's own account of the CPU time of the cgroup."""
         try:
