@@ -51,7 +51,6 @@ def memory(cgroup):
     found = {(family, ()): stat[key] for family, key in STAT.items()}
     found |= {(family, ()): limit(cgroup.read(name)) for family, name in MEMORY.items()}
     found |= {(family, ()): events[key] for family, key in EVENTS.items()}
-    found[("container_oom_events_total", ())] = events["oom_kill"]
     usage = found[("container_memory_usage_bytes", ())]
     found[("container_memory_working_set_bytes", ())] = max(0, usage - stat["inactive_file"])
     for kind in ("pgfault", "pgmajfault"):

@@ -7,7 +7,8 @@ import sys
 import time
 import unittest
 
-from testbed import Agent, Cgroup, Reading, RemoteShell, RuncRuntime, cpu_seconds, outside, wait_until, workdir
+from testbed import (SLOWNESS, Agent, Cgroup, Reading, RemoteShell, RuncRuntime, cpu_seconds, outside, wait_until,
+                     workdir)
 
 CONFIG = {"containers": {"discover": [], "cgroups": [{"path": "/plimsoll-test/*"}]}}
 LAST_CPU = str(os.cpu_count() - 1)
@@ -47,7 +48,7 @@ class Burners(unittest.TestCase):
                         for shell in shells}
             idle = look()
             for shell in shells:
-                shell.start("burner %d 1" % (SECONDS + 1))
+                shell.start("burner %d 1" % (SECONDS + SLOWNESS))
             for shell in shells:
                 agent.wait_value("container_threads", lambda threads: threads == 2, id=shell.id)
             first = look()

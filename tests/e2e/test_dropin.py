@@ -2,20 +2,14 @@
 """cAdvisor's drop-in metrics against the kernel's own files of the same moment, for every runtime."""
 
 import os
-import time
 import unittest
 
-from dropin import PURE_V2, differences, look, truth
+from dropin import PURE_V2, RuntimeCase, differences, look, truth
 from testbed import (RUNTIMES, Agent, Cgroup, LoopDisk, RemoteShell, Rootfs, RuncRuntime, hierarchies, outside,
                      wait_until, workdir)
 
-CPUS = 0.2  # so little that even a busy machine has it to give, and throttles
-MOVING = 256 << 10  # memory of a container at work goes up and down between two looks
 
-
-class Runtimes(unittest.TestCase):
-    """A container of each runtime with limits works, hits them, and is compared at rest and at work."""
-
+class Runtimes(RuntimeCase):
     @classmethod
     def setUpClass(cls):
         if not PURE_V2 and not {"cpuacct", "memory"} <= {name for names in hierarchies() for name in names.split(",")}:
@@ -23,61 +17,8 @@ class Runtimes(unittest.TestCase):
         cls.rootfs = Rootfs()
 
     def check(self, name):
-        config = {"containers": {"cgroups": [{"path": "/plimsoll-test/*"}]}}  # runc's own choice
-        with RUNTIMES[name](self.rootfs) as runtime, Agent(config, runtimes=[runtime]) as agent:
-            with RemoteShell(runtime, "dropin-" + name, workdir(), cpus=CPUS, memory=32 << 20) as shell:
-                cgroup = shell.container.cgroup
-                agent.wait_value("container_threads", lambda threads: threads and threads >= 1, id=shell.id)
-                first = look(agent, cgroup)
-                self.assertEqual(differences(first, shell.id), [])
-                self.work(shell)
-                last = look(agent, cgroup)
-                self.assertEqual(differences(last, shell.id), [])
-                self.check_growth(first, last, shell.id)
-                shell.start("burner 1 2")
-                for _ in range(3):
-                    time.sleep(0.2)
-                    self.assertEqual(differences(look(agent, cgroup), shell.id, MOVING), [])
-                self.assertEqual(shell.result(), 0)
-                self.check_states(agent, shell)
-            self.check_end(agent, shell.id, last)
-
-    def work(self, shell):
-        self.assertEqual(shell.do("burner 2 2"), 0)
-        self.assertEqual(shell.do("/bin/dd if=/dev/zero of=/out/file bs=64k count=64 conv=fsync 2>/dev/null"), 0)
-        self.assertEqual(shell.do("/bin/dd if=/dev/zero of=/dev/null bs=96M count=1 2>/dev/null"), 128 + 9)
-
-    def check_growth(self, first, last, container_id):
-        """The work is on the page: throttled, faulted, written to the page cache, killed for want of memory."""
-        grown = {family: last.delta(first, family, id=container_id) for family in (
-            "container_cpu_usage_seconds_total", "container_cpu_cfs_throttled_periods_total",
-            "container_cpu_cfs_throttled_seconds_total", "container_memory_failcnt", "container_oom_events_total")}
-        self.assertGreater(grown.pop("container_cpu_usage_seconds_total"), 2 * CPUS * 0.8)
-        self.assertEqual(grown.pop("container_oom_events_total"), 1)
-        self.assertEqual({family for family, growth in grown.items() if growth <= 0}, set())
-        faults = last.delta(first, "container_memory_failures_total", id=container_id, failure_type="pgfault",
-                            scope="hierarchy")
-        self.assertGreater(faults, (24 << 20) / 4096)
-        for family, value in (("container_spec_cpu_quota", CPUS * 100000), ("container_spec_cpu_period", 100000),
-                              ("container_spec_memory_limit_bytes", 32 << 20)):
-            self.assertEqual(last.families.value(family, id=container_id), value)
-
-    def check_states(self, agent, shell):
-        """At rest all its threads sleep, whatever the runtime has put beside the shell."""
-        families = agent.wait_value("container_tasks_state", lambda running: running == 0, id=shell.id, state="running")
-        states = families.by("state", "container_tasks_state", id=shell.id)
-        self.assertEqual(set(states), {"sleeping", "running", "stopped", "uninterruptible", "iowaiting"})
-        self.assertEqual(sum(states.values()), families.value("container_threads", id=shell.id))
-        self.assertGreaterEqual(states["sleeping"], 1)
-
-    def check_end(self, agent, container_id, last):
-        """Counters stay for a while after the end and have not gone back; gauges are gone at once."""
-        families = agent.metrics()
-        self.assertEqual(families.samples("container_memory_usage_bytes", id=container_id), [])
-        self.assertEqual(families.samples("container_spec_cpu_period", id=container_id), [])
-        for family in ("container_cpu_usage_seconds_total", "container_memory_failcnt"):
-            self.assertGreaterEqual(families.value(family, id=container_id),
-                                    last.families.value(family, id=container_id), family)
+        with RUNTIMES[name](self.rootfs) as runtime:
+            self.check_runtime(runtime)
 
     def test_runc(self):
         self.check("runc")

@@ -12,7 +12,7 @@ import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-SLOWNESS = "10"  # roughly, for the tests: see tests/support/plimsoll_testbed/slowness.py
+SLOWNESS = "20"  # roughly, for the tests: see tests/support/plimsoll_testbed/slowness.py
 LOG_END = 12000  # characters of a failed test's log
 
 

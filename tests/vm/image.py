@@ -51,7 +51,8 @@ WantedBy=multi-user.target
 MASKED = ("serial-getty@ttyS0.service", "getty@tty1.service", "apt-daily.timer", "apt-daily-upgrade.timer",
           "fstrim.timer", "e2scrub_all.timer", "e2scrub_reap.service", "dpkg-db-backup.timer", "systemd-firstboot.service",
           "lxc.service", "lxc-net.service", "lxc-monitord.service", "podman.service", "podman-auto-update.timer",
-          "podman-restart.service", "systemd-timesyncd.service")
+          "podman-restart.service", "podman.socket", "systemd-timesyncd.service", "docker.service", "docker.socket",
+          "containerd.service")
 
 
 def run(*argv, **options):
@@ -72,12 +73,10 @@ def library_packages(binaries):
     """The packages that the shared libraries of the programs come from."""
     found = set()
     for binary in binaries:
-        for library in re.findall(r"=> (/\S+)", run("ldd", binary)):
-            path = os.path.realpath(library)
-            done = subprocess.run(["dpkg-query", "-S", path, path.removeprefix("/usr")], capture_output=True, text=True,
-                                  check=False)
-            found.update(line.split(":")[0] for line in done.stdout.splitlines())
-    return sorted(found)
+        found.update(map(os.path.realpath, re.findall(r"=> (/\S+)", run("ldd", binary))))
+    names = [*found, *(path.removeprefix("/usr") for path in found)]  # a package may know it by either
+    done = subprocess.run(["dpkg-query", "-S", *names], capture_output=True, text=True, check=False)
+    return sorted({line.split(":")[0] for line in done.stdout.splitlines()})
 
 
 def prepare(binaries, say=print):
