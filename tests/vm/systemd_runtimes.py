@@ -3,7 +3,7 @@
 
 import os
 
-from plimsoll_testbed import Container, PodmanRuntime, run
+from plimsoll_testbed import Cgroup, Container, PodmanRuntime, run
 from plimsoll_testbed.runtimes.base import Runtime
 from plimsoll_testbed.workloads import WORKLOADS
 
@@ -42,6 +42,23 @@ class Services(Runtime):
         run(["systemctl", "reset-failed", container.id], check=False)
 
 
+class ScopeOfCrun(Cgroup):
+    """crun sets limits one below the scope, in the cgroup `container`, and there throttling is told."""
+
+    BELOW = ("cpu.max", "memory.max", "memory.swap.max", "pids.max")
+
+    def read(self, name, controller=""):
+        if name in self.BELOW:
+            return super().read("container/" + name, controller)
+        text = super().read(name, controller)
+        if name == "cpu.stat":
+            quota = [line for line in super().read("container/" + name, controller).splitlines() if "_usec" not in line
+                     or line.startswith(("throttled", "burst"))]
+            text = "\n".join([line for line in text.splitlines() if line.split("_")[0] in ("usage", "user", "system")]
+                             + quota)
+        return text
+
+
 class PodmanScopes(PodmanRuntime):
     """Podman as a distribution with cgroup v2 sets it up: crun, and a scope for each container."""
 
@@ -51,4 +68,6 @@ class PodmanScopes(PodmanRuntime):
     def _start(self, *arguments, **options):
         container = super()._start(*arguments, **options)
         scope = container.cgroup_path.removesuffix("/container")  # crun puts the processes one below
-        return Container(self, container.name, container.id, container.pid, scope)
+        container = Container(self, container.name, container.id, container.pid, scope)
+        container.cgroup = ScopeOfCrun(scope)
+        return container
