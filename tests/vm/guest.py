@@ -31,14 +31,19 @@ class Wire:
         self.send(test=test, outcome=outcome, seconds=round(seconds, 1), reason=reason, log=log[-LOG_END:])
 
 
-class LeftOut:
-    """Patterns of tests that cannot be right in emulation, with the reason."""
+class Choice:
+    """Which tests of a suite run: those that match the pattern, but for those that the rules leave out with a reason."""
 
-    def __init__(self, rules):
-        self._rules = [(re.compile(pattern), reason) for pattern, reason in rules]
+    def __init__(self, wire, pattern, rules):
+        self._wire, self._pattern, self._rules = wire, pattern, rules
 
-    def reason(self, test):
-        return next((reason for pattern, reason in self._rules if pattern.search(test)), None)
+    def takes(self, test):
+        if not re.search(self._pattern, test):
+            return False
+        reason = next((reason for pattern, reason in self._rules if re.search(pattern, test)), None)
+        if reason:
+            self._wire.verdict(test, "skipped", 0, reason)
+        return not reason
 
 
 class Result(unittest.TestResult):
@@ -81,14 +86,14 @@ class Result(unittest.TestResult):
         super().addSkip(test, reason)
         if isinstance(test, unittest.TestCase):
             self._skip = reason
-        else:
-            self._wire.verdict(test.id(), "skipped", 0, reason)  # of a whole class
+        else:  # setUpClass or its like did it
+            self._wire.verdict(test.id(), "skipped", 0, reason)
 
     def _problem(self, test, text):
         if isinstance(test, unittest.TestCase):
             self._problems.append(text)
         else:
-            self._wire.verdict(test.id(), "failed", 0, "", text)  # setUpClass and its like
+            self._wire.verdict(test.id(), "failed", 0, "", text)
 
 
 def each_test(suite):
@@ -99,28 +104,19 @@ def each_test(suite):
             yield test
 
 
-def run_python(wire, left_out, path):
-    """All tests of one file but those left out."""
+def run_python(wire, choice, path):
+    """The tests of one file."""
     sys.path.insert(0, ROOT + "/tests/support")
     from run_python import load  # pylint: disable=import-outside-toplevel
     chosen = unittest.TestSuite()
-    for test in each_test(load(path)):
-        reason = left_out.reason(test.id())
-        if reason:
-            wire.verdict(test.id(), "skipped", 0, reason)
-        else:
-            chosen.addTest(test)
+    chosen.addTests(test for test in each_test(load(path)) if choice.takes(test.id()))
     chosen.run(Result(wire))
 
 
-def run_catch(wire, left_out, binary):
+def run_catch(wire, choice, binary):
     """Each test in a process of its own: one that crashes takes no other with it."""
     listed = subprocess.run([binary, "--list-test-names-only"], capture_output=True, text=True, check=False).stdout
-    for name in filter(None, listed.splitlines()):
-        reason = left_out.reason(name)
-        if reason:
-            wire.verdict(name, "skipped", 0, reason)
-            continue
+    for name in filter(choice.takes, filter(None, listed.splitlines())):
         wire.send(begin=name)
         begin = time.monotonic()
         done = subprocess.run([binary, re.sub(r"([\\,\[\]])", r"\\\1", name)], stdout=subprocess.PIPE,
@@ -133,11 +129,13 @@ def run_catch(wire, left_out, binary):
 def run_suite(name, job):
     """In a process of its own."""
     os.environ["PLIMSOLL_SLOWNESS"] = SLOWNESS
-    wire, left_out = Wire(), LeftOut(job["left_out"])
+    name, _, pattern = name.partition(":")
+    wire = Wire()
+    choice = Choice(wire, pattern, job["left_out"])
     if name == "bpf":
-        run_catch(wire, left_out, ROOT + "/build/release/tests/bpf_tests")
+        run_catch(wire, choice, ROOT + "/build/release/tests/bpf_tests")
     else:
-        run_python(wire, left_out, "%s/tests/%s.py" % (ROOT, name))
+        run_python(wire, choice, "%s/tests/%s.py" % (ROOT, name))
 
 
 def main():

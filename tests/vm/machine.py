@@ -34,7 +34,7 @@ class Machine:
                    "-nodefaults", "-display", "none", "-no-reboot", "-serial", "file:" + self._console,
                    "-serial", "file:" + self._results, "-kernel", "%s/vmlinuz-%s" % (images, kernel),
                    "-initrd", "%s/initrd-%s" % (images, kernel),
-                   "-append", "console=ttyS0 panic=-1 quiet systemd.show_status=no"]
+                   "-append", "console=ttyS0 panic=-1 quiet systemd.show_status=no apparmor=0"]
         for number, disk in enumerate((images + "/root.ext4", payload)):
             command += ["-drive", "file=%s,format=raw,if=none,id=d%d,snapshot=on" % (disk, number),
                         "-device", "virtio-blk-pci,drive=d%d" % number]

@@ -45,12 +45,12 @@ class Counts:
             print("".join("    | %s\n" % line for line in [verdict.reason, *verdict.log.splitlines()] if line))
 
 
-def boot(kernel, job, images, counts):
-    """One boot with all its suites."""
+def boot(kernel, job, images, counts, limit):
+    """One boot with all its suites, within so many seconds."""
     begin = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="plimsoll-vm-") as directory, \
             Machine(images, kernel, payload(directory, job)) as machine:
-        for verdict in machine.verdicts(suites.BOOT_LIMIT):
+        for verdict in machine.verdicts(limit):
             if isinstance(verdict, Verdict):
                 counts.add(kernel, verdict)
             else:
@@ -71,7 +71,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true", help="both kernels, and the suites that take longer")
     parser.add_argument("--kernel", choices=image.KERNELS, default=os.environ.get("PLIMSOLL_VM_KERNEL") or None)
-    parser.add_argument("suite", nargs="*", help="bpf, e2e/test_smoke, …; default: those of tests/vm/suites.py")
+    parser.add_argument("suite", nargs="*", help="bpf, e2e/test_smoke, e2e/test_dropin:PATTERN, …; default: tests/vm/suites.py")
     return parser.parse_args()
 
 
@@ -93,7 +93,7 @@ def main():
            "limit": suites.SUITE_LIMIT}
     counts = Counts()
     for kernel in kernels:
-        boot(kernel, job, images, counts)
+        boot(kernel, job, images, counts, suites.boot_limit(wanted.full))
     print("COUNTS: %(passed)d passed, %(failed)d failed, %(skipped)d skipped" % counts.of)
     return 1 if counts.of["failed"] or not counts.of["passed"] else 0
 

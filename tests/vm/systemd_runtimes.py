@@ -3,7 +3,7 @@
 
 import os
 
-from plimsoll_testbed import Cgroup, Container, PodmanRuntime, run
+from plimsoll_testbed import Cgroup, Container, DockerRuntime, PodmanRuntime, run
 from plimsoll_testbed.runtimes.base import Runtime
 from plimsoll_testbed.workloads import WORKLOADS
 
@@ -40,6 +40,13 @@ class Services(Runtime):
     def _remove(self, container):
         run(["systemctl", "stop", container.id], check=False)
         run(["systemctl", "reset-failed", container.id], check=False)
+
+
+class DockerScopes(DockerRuntime):
+    """Docker as it sets itself up on cgroup v2."""
+
+    PARENTS = ()
+    CGROUP_DRIVER = "systemd"
 
 
 class ScopeOfCrun(Cgroup):

@@ -11,7 +11,7 @@ sys.path += [HERE + "/../support", HERE + "/../e2e"]
 # pylint: disable=wrong-import-position
 from dropin import RuntimeCase  # noqa: E402
 from plimsoll_testbed import Agent, Rootfs, RuncRuntime, Waiter, command, hierarchies, measure, workdir  # noqa: E402
-from systemd_runtimes import PodmanScopes, Services, service_cgroup  # noqa: E402
+from systemd_runtimes import DockerScopes, PodmanScopes, Services, service_cgroup  # noqa: E402
 
 
 def setUpModule():
@@ -80,6 +80,10 @@ class Limits(RuntimeCase):
     def test_podman_with_crun_in_a_scope(self):
         with PodmanScopes(rootfs) as podman:
             self.check_runtime(podman)
+
+    def test_docker_in_a_scope(self):
+        with DockerScopes(rootfs) as docker:
+            self.check_runtime(docker)
 
 
 if __name__ == "__main__":
