@@ -32,7 +32,7 @@ class Wire:
 
 
 class Choice:
-    """Which tests of a suite run: those that match the pattern, but for those that the rules leave out with a reason."""
+    """The tests of a suite that match the pattern, but for those that the rules leave out with a reason."""
 
     def __init__(self, wire, pattern, rules):
         self._wire, self._pattern, self._rules = wire, pattern, rules

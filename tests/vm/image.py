@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Kernels, their first file systems, and one Debian with systemd for all of them: made once, kept below build/vm.
 
-A directory there is named after all that goes into it, so what is complete is right and an older one is in nobody's way.
+A directory there is named after what goes into it, so what is complete is right.
 """
 
 import glob
@@ -43,14 +43,16 @@ Type=oneshot
 StandardError=file:/dev/ttyS0
 StandardOutput=file:/dev/ttyS0
 Environment=LC_ALL=C.UTF-8 HOME=/root
-ExecStart=/bin/sh -c 'mkdir -p /opt/plimsoll && tar -xf /dev/vdb -C /opt/plimsoll && exec python3 -u /opt/plimsoll/tests/vm/guest.py'
+WorkingDirectory=/opt/plimsoll
+ExecStartPre=/bin/tar -xf /dev/vdb
+ExecStart=/usr/bin/python3 -u tests/vm/guest.py
 ExecStopPost=/sbin/poweroff -ff
 [Install]
 WantedBy=multi-user.target
 """
 MASKED = ("serial-getty@ttyS0.service", "getty@tty1.service", "apt-daily.timer", "apt-daily-upgrade.timer",
-          "fstrim.timer", "e2scrub_all.timer", "e2scrub_reap.service", "dpkg-db-backup.timer", "systemd-firstboot.service",
-          "lxc.service", "lxc-net.service", "lxc-monitord.service", "podman.service", "podman-auto-update.timer",
+          "fstrim.timer", "e2scrub_all.timer", "e2scrub_reap.service", "dpkg-db-backup.timer",
+          "systemd-firstboot.service", "lxc.service", "lxc-net.service", "lxc-monitord.service", "podman.service", "podman-auto-update.timer",
           "podman-restart.service", "podman.socket", "systemd-timesyncd.service", "docker.service", "docker.socket",
           "containerd.service")
 
@@ -89,11 +91,14 @@ def prepare(binaries, say=print):
         return path
     say("making the root file system and the kernels of the virtual machine, in %s" % path)
     building = path + ".building"
-    shutil.rmtree(CACHE, ignore_errors=True)  # what there is belongs to other keys
+    os.makedirs(CACHE, exist_ok=True)
+    for name in os.listdir(CACHE):  # of other keys, or not finished
+        if re.fullmatch(r"[0-9a-f]{16}(\.building)?", name):
+            shutil.rmtree("%s/%s" % (CACHE, name))
     os.makedirs(building)
     tree = building + "/tree"
     make_root(tree, packages)
-    for kernel, package in KERNELS.items():
+    for kernel, package in KERNELS.items():  # of the day; removing the directory asks for newer ones
         add_kernel(kernel, package, building, tree)
     run("mke2fs", "-q", "-t", "ext4", "-d", tree, "-L", "root", building + "/root.ext4", ROOT_SIZE)
     shutil.rmtree(tree)
@@ -109,6 +114,7 @@ def make_root(tree, packages):
     write(tree + "/etc/systemd/system.conf.d/tests.conf", SYSTEM_CONF)
     os.makedirs(tree + "/etc/systemd/system/system.slice.d")
     write(tree + "/etc/systemd/system/system.slice.d/tests.conf", SYSTEM_SLICE)
+    os.makedirs(tree + "/opt/plimsoll")
     write(tree + "/etc/fstab", "")
     write(tree + "/etc/hostname", "guest\n")
     write(tree + "/etc/machine-id", hashlib.md5(b"plimsoll").hexdigest() + "\n")

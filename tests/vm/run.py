@@ -71,7 +71,8 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true", help="both kernels, and the suites that take longer")
     parser.add_argument("--kernel", choices=image.KERNELS, default=os.environ.get("PLIMSOLL_VM_KERNEL") or None)
-    parser.add_argument("suite", nargs="*", help="bpf, e2e/test_smoke, e2e/test_dropin:PATTERN, …; default: tests/vm/suites.py")
+    parser.add_argument("suite", nargs="*",
+                        help="bpf, e2e/test_smoke, e2e/test_dropin:PATTERN, …; default: those of tests/vm/suites.py")
     return parser.parse_args()
 
 

@@ -40,7 +40,8 @@ class Machine(unittest.TestCase):
 class Service(unittest.TestCase):
     def test_it_is_found_and_counted_from_its_first_process(self):
         with Services(rootfs) as services, Agent({"containers": {"discover": ["systemd"]}}) as agent:
-            service = services.run("counted", ["sh", "-c", "for i in 1 2 3 4 5 6 7; do /bin/true; done; exec sleep 1000"])
+            script = "for i in 1 2 3 4 5 6 7; do /bin/true; done; exec sleep 1000"
+            service = services.run("counted", ["sh", "-c", script])
             self.assertEqual(service.cgroup_path, service_cgroup("counted"))
             families = agent.wait_value("container_process_forks_total", lambda forks: forks and forks >= 7,
                                         id=service.cgroup_path)
