@@ -7,9 +7,11 @@ import sys
 import time
 import unittest
 
-from testbed import Agent, Cgroup, Reading, RemoteShell, RuncRuntime, cpu_seconds, outside, wait_until, workdir
+from testbed import (SLOWNESS, Agent, Cgroup, Reading, RemoteShell, RuncRuntime, cpu_seconds, outside, wait_until,
+                     workdir)
 
 CONFIG = {"containers": {"discover": [], "cgroups": [{"path": "/plimsoll-test/*"}]}}
+LAST_CPU = str(os.cpu_count() - 1)
 SECONDS = 6
 SWITCH_SECONDS = 2e-6  # per context switch: the kernel takes its timestamp a little before the hook
 LATENCY = "container_run_queue_latency_seconds"
@@ -37,7 +39,7 @@ class Burners(unittest.TestCase):
 
     def test_two_burners_on_one_cpu_share_it_and_every_moment_is_accounted(self):
         with RuncRuntime() as runtime, Agent(CONFIG) as agent:
-            shells = [self.enterContext(RemoteShell(runtime, name, workdir(), cpuset="1")) for name in ("one", "two")]
+            shells = [self.enterContext(RemoteShell(runtime, name, workdir(), cpuset=LAST_CPU)) for name in ("one", "two")]
             for shell in shells:
                 agent.wait_value("container_threads", lambda threads: threads == 1, id=shell.id)
 
@@ -46,7 +48,7 @@ class Burners(unittest.TestCase):
                         for shell in shells}
             idle = look()
             for shell in shells:
-                shell.start("burner %d 1" % (SECONDS + 1))
+                shell.start("burner %d 1" % (SECONDS + SLOWNESS))
             for shell in shells:
                 agent.wait_value("container_threads", lambda threads: threads == 2, id=shell.id)
             first = look()
@@ -129,7 +131,8 @@ class Switches(unittest.TestCase):
                 wait_until(lambda: self.asleep(process.pid), 5, "sleep of the process")
                 return Reading(agent, migrations=migrations, **switch_truths(cgroup))
 
-            for step, count, hops in (("hop", 211, 212), ("nap", 307, 0)):  # after 211 hops it goes home to CPU 0
+            steps = [("hop", 211, 212), ("nap", 307, 0)]  # after 211 hops it goes home to CPU 0
+            for step, count, hops in steps if os.cpu_count() > 1 else steps[1:]:  # with one there is nowhere to hop
                 with self.subTest(step):
                     first = look()
                     process.stdin.write("%s %d\n" % (step, count))

@@ -62,19 +62,26 @@ class Scene {
     /// Sleeps for the wait, as "nanosleep".
     void sleep();
 
-    /// Starts a thread that sleeps for the wait and then calls wake(): for calls that have no timeout.
-    template <typename Wake>
-    void later(Wake wake) {
-        auto* step = new Step<Wake>{*this, wake};
+    /// Starts a thread that calls body().
+    template <typename Body>
+    void beside(Body body) {
         start_thread(
             [](void* argument) -> void* {
-                auto* self = static_cast<Step<Wake>*>(argument);
-                self->scene.sleep();
-                self->wake();
+                auto* self = static_cast<Body*>(argument);
+                (*self)();
                 delete self;
                 return nullptr;
             },
-            step);
+            new Body(body));
+    }
+
+    /// Starts a thread that sleeps for the wait and then calls wake(): for calls that have no timeout.
+    template <typename Wake>
+    void later(Wake wake) {
+        beside([this, wake] {
+            sleep();
+            wake();
+        });
     }
 
     /// {"name": ns, …}
@@ -86,12 +93,6 @@ class Scene {
         std::atomic<uint64_t> ns;
     };
     static constexpr int kSums = 8;
-
-    template <typename Wake>
-    struct Step {
-        Scene& scene;
-        Wake wake;
-    };
 
     static Sum* shared_sums();
     static void start_thread(void* (*body)(void*), void* argument);

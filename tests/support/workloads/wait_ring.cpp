@@ -75,14 +75,13 @@ int count_threads() {
     return count - 2;  // . and ..
 }
 
-/// Until the kernel has ended the ring's worker: it may idle for five seconds after its last request.
 void await_one_thread(Scene& scene) {
     while (count_threads() > 1)
         scene.timed("nanosleep", [] { return usleep(500); });
 }
 
-/// Reads from a pipe. With async the kernel gives the request to a worker, which waits at least as long as we
-/// do.
+/// Reads from a pipe. With async the kernel gives the request to a worker, which waits as long as we do and
+/// ends with the thread that made the request (older kernels keep it as long as that lives).
 void read_pipe(Scene& scene, bool async) {
     int ends[2];
     must(pipe2(ends, O_CLOEXEC), "pipe2");
@@ -94,16 +93,18 @@ void read_pipe(Scene& scene, bool async) {
     request.addr = reinterpret_cast<uintptr_t>(&byte);
     request.len = 1;
     request.off = static_cast<__u64>(-1);
-    uint64_t begin;
-    {
-        Ring ring;
-        scene.later([write_end = ends[1]] { must(write(write_end, "x", 1), "write"); });
-        begin = boottime_ns();
+    Ring ring;
+    scene.later([write_end = ends[1]] { must(write(write_end, "x", 1), "write"); });
+    const uint64_t begin = boottime_ns();
+    const auto wait = [&] {
         must(scene.timed("io_uring_enter", [&] { return ring.submit_and_wait(request); }), "io_uring_enter");
-    }
+    };
     if (async) {
+        scene.beside(wait);
         await_one_thread(scene);
         scene.add("io_uring_worker", boottime_ns() - begin);
+    } else {
+        wait();
     }
     close(ends[0]), close(ends[1]);
 }
