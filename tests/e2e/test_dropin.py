@@ -5,11 +5,11 @@ import os
 import unittest
 
 from dropin import PURE_V2, RuntimeCase, differences, look, truth
-from testbed import (RUNTIMES, Agent, Cgroup, LoopDisk, RemoteShell, Rootfs, RuncRuntime, hierarchies, outside,
-                     wait_until, workdir)
+from testbed import (RUNTIMES, Agent, Cgroup, LoopDisk, OnEveryRuntime, RemoteShell, Rootfs, RuncRuntime, hierarchies,
+                     outside, wait_until, workdir)
 
 
-class Runtimes(RuntimeCase):
+class Runtimes(OnEveryRuntime, RuntimeCase):
     @classmethod
     def setUpClass(cls):
         if not PURE_V2 and not {"cpuacct", "memory"} <= {name for names in hierarchies() for name in names.split(",")}:
@@ -19,24 +19,6 @@ class Runtimes(RuntimeCase):
     def check(self, name):
         with RUNTIMES[name](self.rootfs) as runtime:
             self.check_runtime(runtime)
-
-    def test_runc(self):
-        self.check("runc")
-
-    def test_docker(self):
-        self.check("docker")
-
-    def test_containerd(self):
-        self.check("containerd")
-
-    def test_podman(self):
-        self.check("podman")
-
-    def test_lxc(self):
-        self.check("lxc")
-
-    def test_nspawn(self):
-        self.check("nspawn")
 
 
 class Disk(unittest.TestCase):
