@@ -62,26 +62,19 @@ class Scene {
     /// Sleeps for the wait, as "nanosleep".
     void sleep();
 
-    /// Starts a thread that calls body().
-    template <typename Body>
-    void beside(Body body) {
-        start_thread(
-            [](void* argument) -> void* {
-                auto* self = static_cast<Body*>(argument);
-                (*self)();
-                delete self;
-                return nullptr;
-            },
-            new Body(body));
-    }
-
     /// Starts a thread that sleeps for the wait and then calls wake(): for calls that have no timeout.
     template <typename Wake>
     void later(Wake wake) {
-        beside([this, wake] {
-            sleep();
-            wake();
-        });
+        auto* step = new Step<Wake>{*this, wake};
+        start_thread(
+            [](void* argument) -> void* {
+                auto* self = static_cast<Step<Wake>*>(argument);
+                self->scene.sleep();
+                self->wake();
+                delete self;
+                return nullptr;
+            },
+            step);
     }
 
     /// {"name": ns, …}
@@ -93,6 +86,12 @@ class Scene {
         std::atomic<uint64_t> ns;
     };
     static constexpr int kSums = 8;
+
+    template <typename Wake>
+    struct Step {
+        Scene& scene;
+        Wake wake;
+    };
 
     static Sum* shared_sums();
     static void start_thread(void* (*body)(void*), void* argument);
