@@ -113,6 +113,9 @@ class LedgerProbe : public Probe {
         skeleton_ = std::move(*skeleton);
         skeleton_->rodata->subsystem_index = context.scope.subsystem_index();
         skeleton_->rodata->kernel_can_cast = context.types.has_function("bpf_rdonly_cast");
+        if (!skeleton_->rodata->kernel_can_cast) {
+            forgo_modules(skeleton_->obj);
+        }
         if (auto loaded = load_skeleton(*skeleton_); !loaded) {
             return loaded;
         }

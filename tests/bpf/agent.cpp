@@ -107,10 +107,12 @@ Agent::Agent(const CgroupTree& tree, Options options)
         options.before_probes();
     }
     for (auto& probe : make_probes()) {
-        if ((probe->name() != "ledger" && probe->name() != "smoothing") || options.ledger) {
-            value_or_throw(probe->start({*scope, *types, layout_, config_}));
-            probes.push_back(std::move(probe));
+        const bool of_ledger = probe->name() == "ledger" || probe->name() == "smoothing";
+        if (probe->method() == "files" || (of_ledger && !options.ledger)) {
+            continue;
         }
+        value_or_throw(probe->start({*scope, *types, layout_, config_}));
+        probes.push_back(std::move(probe));
     }
     channel_ =
         value_or_throw(scope->open_events([this](std::span<const std::byte> record) { on_record(record); }));
@@ -182,15 +184,12 @@ Reading Agent::read() {
                               .since_ns = watched->since_ns});
         reading.paths.push_back(watched->container.cgroup);
     }
-    reading.snapshot.containers.resize(containers.size());
     SampleWriter writer(reading.snapshot);
     reading.now_ns = boot_time_ns();
     for (const auto& probe : probes) {
         probe->sample({reading.now_ns, containers, {}}, writer);
     }
-    for (const auto& probe : probes) {
-        probe->supply({reading.now_ns, containers, {}}, writer);
-    }
+    reading.end_ns = boot_time_ns();
     return reading;
 }
 

@@ -94,8 +94,18 @@ class Cgroup:
         return subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", "sh", "-c", script, "sh", *map(str, argv)],
                                 env={**os.environ, "FILES": files}, start_new_session=True, **options)
 
+    def enable_controllers(self):
+        """Pure v2: has its parents pass on all that the machine's root does; they cannot hold processes then."""
+        if set(self.directories) != {""}:
+            return
+        directory = hierarchies()[""]
+        for parent in self.path.split("/")[1:-1]:
+            directory += "/" + parent
+            _pass_on_controllers(directory)
+
     def limit(self, cpus=None, cpuset=None, memory=None):
         """A quota in cores, a list of CPUs, a size in bytes; in v1 or v2 files, whichever there are."""
+        self.enable_controllers()
         wanted = []
         if cpus:
             wanted.append((("cpu.cfs_quota_us", int(cpus * 100000)), ("cpu.max", "%d 100000" % (cpus * 100000))))
@@ -162,6 +172,14 @@ class Cgroup:
                     return file.read()
         raise FileNotFoundError("%s of %s (%s)" % (name, self.path, controller or "v2"))
 
+    def oom_kills(self):
+        """The kernel's own count."""
+        try:
+            text = self.read("memory.oom_control", "memory")
+        except FileNotFoundError:
+            text = self.read("memory.events")
+        return int(dict(line.split() for line in text.splitlines())["oom_kill"])
+
     def cpu_usage_ns(self):
         """The kernel's own account of the CPU time of the cgroup."""
         try:
@@ -175,6 +193,15 @@ def _inherit_cpuset(directory):
     for name in ("cpuset.cpus", "cpuset.mems"):
         with open(os.path.dirname(directory) + "/" + name, encoding="utf-8") as file:
             _write(directory + "/" + name, file.read().strip())
+
+
+def _pass_on_controllers(directory):
+    with open(directory + "/cgroup.controllers", encoding="utf-8") as file:
+        available = file.read().split()
+    with open(directory + "/cgroup.subtree_control", encoding="utf-8") as file:
+        missing = sorted(set(available) - set(file.read().split()))
+    if missing:
+        _write(directory + "/cgroup.subtree_control", " ".join("+" + name for name in missing))
 
 
 def _write(path, value):
