@@ -3,8 +3,10 @@
 // the device took. docs/block-devices.md says whose a request is.
 #include "probes/probe.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
+#include <initializer_list>
 #include <map>
 #include <numeric>
 #include <set>
@@ -129,7 +131,8 @@ class BlockProbe : public Probe {
     template <typename Callback>
     void each_series(SampleWriter& writer, std::size_t family, bool with_flush, Callback callback);
     void write_in_flight(SampleWriter& writer) const;
-    void supply(SampleWriter& writer, const MetricSpec& spec, __u32 direction,
+    void supply(SampleWriter& writer, const MetricSpec& spec,
+                std::initializer_list<plimsoll_block_direction> directions,
                 __u64 (*value_of)(const block_account&));
 
     Skeleton<block_bpf> skeleton_;
@@ -267,17 +270,18 @@ void BlockProbe::write_in_flight(SampleWriter& writer) const {
     }
 }
 
-/// The files count what was submitted, before some of it was merged.
+/// The files count what was submitted, before some of it was merged; a flush is a write to them.
 void BlockProbe::supply(const SampleContext&, SampleWriter& writer) {
     const auto bytes = [](const block_account& account) { return account.bytes; };
     const auto submitted = [](const block_account& account) { return operations(account) + account.merges; };
-    supply(writer, kFsReadsBytes, BLOCK_READ, bytes);
-    supply(writer, kFsWritesBytes, BLOCK_WRITE, bytes);
-    supply(writer, kFsReads, BLOCK_READ, submitted);
-    supply(writer, kFsWrites, BLOCK_WRITE, submitted);
+    supply(writer, kFsReadsBytes, {BLOCK_READ}, bytes);
+    supply(writer, kFsWritesBytes, {BLOCK_WRITE}, bytes);
+    supply(writer, kFsReads, {BLOCK_READ}, submitted);
+    supply(writer, kFsWrites, {BLOCK_WRITE, BLOCK_FLUSH}, submitted);
 }
 
-void BlockProbe::supply(SampleWriter& writer, const MetricSpec& spec, __u32 direction,
+void BlockProbe::supply(SampleWriter& writer, const MetricSpec& spec,
+                        std::initializer_list<plimsoll_block_direction> directions,
                         __u64 (*value_of)(const block_account&)) {
     if (!writer.has(spec)) {
         return;
@@ -290,11 +294,14 @@ void BlockProbe::supply(SampleWriter& writer, const MetricSpec& spec, __u32 dire
         if (!family.lacks(row.container)) {
             continue;
         }
+        std::map<std::string_view, std::uint64_t> disks;
         for (const auto& [series, account] : row.accounts) {
-            if (series.direction == direction) {
-                family.add(row.container, labels(series).disk, Number::count(value_of(account)));
-                supplied_.insert(row.handle);
-            }
+            disks[labels(series).disk] +=
+                std::ranges::count(directions, series.direction) != 0 ? value_of(account) : 0;
+        }
+        for (const auto& [disk, value] : disks) {
+            family.add(row.container, disk, Number::count(value));
+            supplied_.insert(row.handle);
         }
     }
 }

@@ -39,7 +39,7 @@ loop_config configuration(int file) {
     loop_config config{};
     config.fd = static_cast<__u32>(file);
     config.block_size = 4096;
-    config.info.lo_flags = LO_FLAGS_DIRECT_IO;
+    config.info.lo_flags = LO_FLAGS_DIRECT_IO | LO_FLAGS_AUTOCLEAR;  // gone with its last user
     return config;
 }
 
@@ -66,11 +66,19 @@ LoopDevice::LoopDevice(std::uint64_t size_bytes, const std::string& directory)
 }
 
 LoopDevice::~LoopDevice() {
+    std::ofstream("/sys/block/" + path_.substr(5) + "/queue/scheduler") << "none";
     ioctl(device_.get(), LOOP_CLR_FD, 0);
 }
 
 std::string LoopDevice::label(const std::string& direction) const {
     return "device=\"" + path_ + "\"" + (direction.empty() ? "" : ",direction=\"" + direction + "\"");
+}
+
+void LoopDevice::use_scheduler(const std::string& name) const {
+    std::ofstream file("/sys/block/" + path_.substr(5) + "/queue/scheduler");
+    if (!(file << name << std::flush)) {
+        give_up("scheduler " + name);
+    }
 }
 
 void LoopDevice::truncate(std::uint64_t size_bytes) const {

@@ -24,6 +24,7 @@ class LoopDevice {
     [[nodiscard]] const std::string& path() const { return path_; }
     /// `device="/dev/loop0"`, and with a direction's name both labels.
     [[nodiscard]] std::string label(const std::string& direction = "") const;
+    void use_scheduler(const std::string& name) const;
     /// The file below; what is cut off it cannot be read any more.
     void truncate(std::uint64_t size_bytes) const;
     /// Requests and sectors as /sys/block/…/stat has them.
