@@ -4,10 +4,8 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -32,12 +30,6 @@ class SampleWriter {
         snapshot_.families.back().samples.push_back({container, fragment, value});
     }
 
-    /// The family's source tells about this container, though it may have no sample of it yet: nobody
-    /// supplies it.
-    void claim(std::uint32_t container) {
-        claimed_[snapshot_.families.back().spec->name].push_back(container);
-    }
-
     /// `buckets`: as kernel programs keep them, not cumulative.
     template <typename Word>
     void histogram(std::uint32_t container, std::string_view fragment, const Word (&buckets)[kTimeBounds + 1],
@@ -60,14 +52,10 @@ class SampleWriter {
     /// those is kept, the rest ignored.
     class Supplement {
       public:
-        Supplement(Snapshot& snapshot, const MetricSpec& spec, std::span<const std::uint32_t> claimed)
-            : family_(family_of(snapshot, spec)) {
+        Supplement(Snapshot& snapshot, const MetricSpec& spec) : family_(family_of(snapshot, spec)) {
             present_.resize(snapshot.containers.size());
             for (const Sample& sample : family_.samples) {
                 present_[sample.container] = true;
-            }
-            for (const auto container : claimed) {
-                present_[container] = true;
             }
         }
         Supplement(const Supplement&) = delete;
@@ -104,7 +92,7 @@ class SampleWriter {
         FamilySamples& family_;
         std::vector<bool> present_;
     };
-    Supplement supplement(const MetricSpec& spec) { return {snapshot_, spec, claimed_[spec.name]}; }
+    Supplement supplement(const MetricSpec& spec) { return {snapshot_, spec}; }
 
     /// Keeps a fragment that is not static as long as the snapshot lives.
     std::string_view kept(std::string fragment) {
@@ -113,7 +101,6 @@ class SampleWriter {
 
   private:
     Snapshot& snapshot_;
-    std::unordered_map<std::string_view, std::vector<std::uint32_t>> claimed_;  // containers, by family
 };
 
 }  // namespace plimsoll

@@ -270,7 +270,8 @@ void BlockProbe::write_in_flight(SampleWriter& writer) const {
     }
 }
 
-/// The files count what was submitted, before some of it was merged; a flush is a write to them.
+/// The files count what was submitted, before some of it was merged; a flush is a write to them. Whoever told
+/// first of a container goes on with it.
 void BlockProbe::supply(const SampleContext&, SampleWriter& writer) {
     const auto bytes = [](const block_account& account) { return account.bytes; };
     const auto submitted = [](const block_account& account) { return operations(account) + account.merges; };

@@ -25,7 +25,6 @@ struct DiskState {
     CgroupDirectory directory;
     KeptFd first, second;
     DiskCounters counters;
-    bool told = false;  ///< the files have been there, so nobody else supplies this container's families
 };
 
 /// Devices' labels: asked for once in each sample, because a number can come to mean another device.
@@ -92,7 +91,6 @@ class DiskioProbe : public CgroupProbe<DiskState, 0> {
         const CgroupName cgroup = name_of(container);
         readings_.clear();
         const bool known = v1_ != nullptr ? read_v1(cgroup, state) : read_v2(cgroup, state);
-        state.told |= known;
         if (known) {
             for (auto& reading : readings_) {
                 reading.name = names_.fragment(reading.number, context.now_ns, reader(), sys());
@@ -103,9 +101,6 @@ class DiskioProbe : public CgroupProbe<DiskState, 0> {
     }
     void write_open_set(std::size_t family, std::uint32_t container, const DiskState& state,
                         SampleWriter& writer) override {
-        if (state.told) {
-            writer.claim(container);
-        }
         for (const auto& disk : state.counters.all()) {
             writer.add(container, disk.name, Number::count(disk.values[family]));
         }

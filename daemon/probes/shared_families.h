@@ -42,7 +42,8 @@ inline constexpr MetricSpec kProcesses{
     "Processes that live in the container now.",
     "tp_btf/task_newtask, tp_btf/sched_process_exit; without the ledger cgroup.procs"};
 
-/// Declared by probe diskio; supplied by probe block for containers without these files.
+/// Declared by probe diskio; supplied by probe block for containers of which the files tell nothing. New
+/// kernels keep v1's account only for disks that have a limit somewhere.
 inline constexpr std::string_view kFsBytesSource =
     "v2 io.stat, v1 blkio.throttle.io_service_bytes_recursive; without them probe block's bytes";
 inline constexpr std::string_view kFsRequestsSource =
