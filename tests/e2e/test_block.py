@@ -5,6 +5,7 @@ import json
 import os
 import unittest
 
+from dropin import PURE_V2
 from testbed import Agent, Cgroup, LoopDisk, workdir
 
 WATCHED = {"containers": {"discover": [], "cgroups": [{"path": "/plimsoll-test/**"}]}}
@@ -86,6 +87,33 @@ class Block(unittest.TestCase):
             self.assertLess(0, ours)
             self.assertLess(ours, fios)
 
+    def test_requests_submitted_asynchronously_are_those_that_fio_tells(self):
+        for engine in ("libaio", "io_uring"):
+            with self.subTest(engine), Cgroup("/plimsoll-test/async") as cgroup, Agent(WATCHED) as agent:
+                job = fio(cgroup, self.disk.device, ioengine=engine, iodepth=8)
+                families = agent.metrics()
+                for direction in ("read", "write"):
+                    self.assertEqual(self.values(families, cgroup, "bytes_total")[direction],
+                                     job[direction]["io_bytes"])
+                    self.assertEqual(self.values(families, cgroup, "operations_total")[direction] +
+                                     self.values(families, cgroup, "merges_total")[direction],
+                                     job[direction]["total_ios"])
+
+    def test_what_others_write_back_is_whose_it_was_where_the_kernel_can_tell(self):
+        disk = self.disk = LoopDisk(64, mounted=True)
+        with Cgroup("/plimsoll-test/writer") as writer, Cgroup("/plimsoll-test/syncer") as syncer, \
+                Agent(WATCHED) as agent:
+            writer.enable_controllers()
+            order = ["dd", "if=/dev/zero", "of=%s/file" % disk.path, "bs=64k", "count=23", "status=none"]
+            self.assertEqual(writer.spawn(order).wait(30), 0)
+            self.assertEqual(syncer.spawn(["sync", disk.path + "/file"]).wait(30), 0)
+            families = agent.metrics()
+            written = {cgroup: self.values(families, cgroup, "bytes_total").get("write", 0)
+                       for cgroup in (writer, syncer)}
+            owner = writer if PURE_V2 else syncer
+            self.assertGreaterEqual(written.pop(owner), 23 * (64 << 10))
+            self.assertLess(written.popitem()[1], 23 * (64 << 10))
+
     def test_what_is_dirtied_and_synced_is_written_once_and_flushed(self):
         with Cgroup("/plimsoll-test/sync") as cgroup, Agent(WATCHED) as agent:
             self.disk.count_for(cgroup)
@@ -110,6 +138,13 @@ class Block(unittest.TestCase):
             self.assertEqual(self.values(families, cgroup, "bytes_total")["discard"], 7 << 16)
 
 
+def without_files(path):
+    """A cgroup of which no file tells what it did to disks."""
+    cgroup = Cgroup(path)
+    cgroup.directories = {"": cgroup.directories[""]}
+    return cgroup
+
+
 class Supply(unittest.TestCase):
     """container_fs_… of containers that no file tells about."""
 
@@ -121,16 +156,16 @@ class Supply(unittest.TestCase):
                 for what in ("reads_bytes", "writes_bytes", "reads", "writes")}
 
     def test_without_files_they_come_from_the_requests_and_stay_so_when_files_appear(self):
-        with Cgroup("/plimsoll-test/supply") as cgroup, Agent(WATCHED) as agent:
-            self.assertEqual(files(cgroup, self.disk) if "blkio" in cgroup.directories else {}, {})
+        with without_files("/plimsoll-test/supply") as cgroup, Agent(WATCHED) as agent:
             job = fio(cgroup, self.disk.device)
             first = self.fs(agent.metrics(), cgroup.path)
             self.assertEqual(first, {"reads_bytes": job["read"]["io_bytes"], "writes_bytes": job["write"]["io_bytes"],
                                      "reads": job["read"]["total_ios"], "writes": job["write"]["total_ios"]})
-            if "blkio" in cgroup.directories:
-                self.disk.count_for(cgroup)  # from now on v1's files tell, from 0
-            again = fio(cgroup, self.disk.device, rw="randread")
-            second = self.fs(agent.metrics(), cgroup.path)
+            with Cgroup(cgroup.path) as complete:
+                self.disk.count_for(complete)
+                again = fio(complete, self.disk.device, rw="randread")
+                self.assertEqual(files(complete, self.disk)["requests", "read"], again["read"]["total_ios"])
+                second = self.fs(agent.metrics(), cgroup.path)
             self.assertEqual(second["reads"], first["reads"] + again["read"]["total_ios"])
             self.assertEqual(second["writes_bytes"], first["writes_bytes"])
 
@@ -145,7 +180,7 @@ class Supply(unittest.TestCase):
 
     def test_switched_off_the_probe_leaves_nothing_behind(self):
         config = {**WATCHED, "probes": {"block": {"enabled": False}}}
-        with Cgroup("/plimsoll-test/off") as cgroup, Agent(config) as agent:
+        with without_files("/plimsoll-test/off") as cgroup, Agent(config) as agent:
             fio(cgroup, self.disk.device, rw="write")
             families = agent.metrics()
             self.assertEqual([name for name in families if name.startswith("container_block_")], [])
