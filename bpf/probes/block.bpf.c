@@ -81,13 +81,17 @@ static __always_inline __u32 direction_of(__u32 flags, bool empty) {
 static __always_inline struct gendisk* disk_of(struct request* request) {
     if (bpf_core_field_exists(request->q->disk))
         return request->q->disk;
-    return BPF_CORE_READ((struct request___before_5_17*)request, rq_disk);
+    return ((struct request___before_5_17*)request)->rq_disk;
 }
 
 static __always_inline void fill_key(struct block_key* key, __u32 slot, struct gendisk* disk,
                                      __u32 direction) {
     key->owner = tenure_of(slot);
-    bpf_probe_read_kernel(key->series.disk, sizeof(key->series.disk), disk->disk_name);
+    const __u64* name = (const __u64*)disk->disk_name;
+    __u64* to = (__u64*)key->series.disk;
+#pragma unroll
+    for (int i = 0; i < BLOCK_DISK_NAME / 8; i++)
+        to[i] = name[i];
     key->series.direction = direction;
     key->series.reserved = 0;
 }
