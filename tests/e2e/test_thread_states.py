@@ -21,6 +21,7 @@ class ThreadStates(unittest.TestCase):
                         measurement = measure(agent, waiter, kind, SECONDS)
                         self.assertNotIsInstance(measurement, Truth, "it cannot be done here")
                         self.assertEqual(measurement.problems(), [])
+                        self.assertEqual(measurement.kind_problems(), [])
                 after = thread_seconds(agent.metrics(), bystander)
             self.assertGreater(after["sleep"] - before["sleep"], SECONDS)
             strange = {state: after[state] - before[state] for state in after
