@@ -54,6 +54,9 @@ Result<void> Scope::configure(const ScopeOptions& options, const KernelTypes& ty
     skeleton_->rodata->hierarchy_id = static_cast<int>(options.hierarchy_id);
     skeleton_->rodata->events_use_ringbuf = use_ringbuf_;
     skeleton_->rodata->kernel_can_cast = types.has_function("bpf_rdonly_cast");
+    if (!skeleton_->rodata->kernel_can_cast) {
+        forgo_modules(skeleton_->obj);
+    }
     bpf_map__set_max_entries(skeleton_->maps.accounts, slots_ * (cpu_count_ + 1));
     bpf_map__set_max_entries(skeleton_->maps.free_slots, options.provisional);
     bpf_map__set_max_entries(skeleton_->maps.slot_owners, slots_);

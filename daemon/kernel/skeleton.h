@@ -43,6 +43,13 @@ Result<Skeleton<T>> open_skeleton(const SharedMaps& shared) {
     return skeleton;
 }
 
+/// Has libbpf do without the types of kernel modules. It looks there for a function that the kernel does not
+/// have, also for a weak one, and libbpf 1.1 takes the lack of CAP_SYS_ADMIN for a failure of the whole load.
+/// It tries once for each object, so it gets its failure here, over a program that keeps its target.
+inline void forgo_modules(bpf_object* object) {
+    bpf_program__set_attach_target(bpf_object__next_program(object, nullptr), 0, "plimsoll_no_such_target");
+}
+
 /// Loads the object; an error names what to do about the usual causes.
 template <typename T>
 Result<void> load_skeleton(T& skeleton) {

@@ -198,6 +198,9 @@ Result<void> LedgerProbe::start(const ProbeContext& context) {
     wait_shards_ = std::min<std::uint32_t>(std::bit_ceil(scope_->cpu_count()), WAIT_SHARDS_MAX);
     skeleton_->rodata->subsystem_index = scope_->subsystem_index();
     skeleton_->rodata->kernel_can_cast = context.types.has_function("bpf_rdonly_cast");
+    if (!skeleton_->rodata->kernel_can_cast) {
+        forgo_modules(skeleton_->obj);
+    }
     skeleton_->rodata->wait_shards = wait_shards_;
     const std::uint32_t accounts = scope_->slot_count() * wait_shards_;
     bpf_map__set_max_entries(skeleton_->maps.wait_accounts, accounts);

@@ -106,10 +106,12 @@ Agent::Agent(const CgroupTree& tree, Options options)
         options.before_probes();
     }
     for (auto& probe : make_probes()) {
-        if ((probe->name() != "ledger" && probe->name() != "smoothing") || options.ledger) {
-            value_or_throw(probe->start({*scope, *types, layout_, config_}));
-            probes.push_back(std::move(probe));
+        const bool of_ledger = probe->name() == "ledger" || probe->name() == "smoothing";
+        if (probe->method() == "files" || (of_ledger && !options.ledger)) {
+            continue;
         }
+        value_or_throw(probe->start({*scope, *types, layout_, config_}));
+        probes.push_back(std::move(probe));
     }
     channel_ =
         value_or_throw(scope->open_events([this](std::span<const std::byte> record) { on_record(record); }));

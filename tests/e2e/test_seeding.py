@@ -7,9 +7,10 @@ import sys
 import time
 import unittest
 
-from testbed import Agent, Cgroup, Reading, RemoteShell, RuncRuntime, outside, wait_until, workdir
+from testbed import SLOWNESS, Agent, Cgroup, Reading, RemoteShell, RuncRuntime, outside, wait_until, workdir
 
 CONFIG = {"containers": {"discover": [], "cgroups": [{"path": "/plimsoll-test/*"}]}}
+TICK = 0.002 * SLOWNESS  # how far apart two looks may be that are meant to be at one moment
 ON_CPU = ("running", "runnable")  # which of the two is the machine's affair
 
 # What the threads of `waiter KIND` are in; many need a second thread that sleeps and then wakes the first.
@@ -56,7 +57,7 @@ class Case(unittest.TestCase):
         low, high = last.wall(first)
         for state, seconds in merged(last.state_deltas(first, cgroup.path)).items():
             threads = expected.get(state, 0)
-            self.assertEqual(outside(seconds, threads * low, threads * high, 0.002), 0,
+            self.assertEqual(outside(seconds, threads * low, threads * high, TICK), 0,
                              "%s: %.4f s for %d threads in %.4f to %.4f s" % (state, seconds, threads, low, high))
 
 
@@ -80,8 +81,8 @@ class BeforeTheAgent(Case):
                 each = lifetime / sum(expected.values())  # all are known since the same moment
                 seconds = merged(first.families.by("state", "container_thread_seconds_total", id=cgroup.path))
                 for state, threads in expected.items():
-                    self.assertAlmostEqual(seconds.pop(state), threads * each, delta=0.002 * threads, msg=state)
-                self.assertLess(sum(seconds.values()), 0.002, seconds)
+                    self.assertAlmostEqual(seconds.pop(state), threads * each, delta=TICK * threads, msg=state)
+                self.assertLess(sum(seconds.values()), TICK, seconds)
                 time.sleep(1)
                 last = Reading(agent)
                 self.check_growth(first, last, cgroup, expected)

@@ -28,6 +28,10 @@ def show(name):
     return run(["systemctl", "show", "-P", name, "plimsoll"]).stdout.strip()
 
 
+def journal():
+    return run(["journalctl", "--no-pager", "-o", "cat", "-u", "plimsoll"]).stdout
+
+
 class Unit(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -40,15 +44,15 @@ class Unit(unittest.TestCase):
         cls.rootfs = Rootfs()
 
     def setUp(self):
-        run(["systemctl", "start", "plimsoll"])  # until it says that it is ready
         self.addCleanup(run, ["systemctl", "stop", "plimsoll"])
+        started = run(["systemctl", "start", "plimsoll"], check=False)  # until it says that it is ready
+        self.assertEqual(started.returncode, 0, journal())
 
     def test_every_probe_is_up_and_nothing_is_missed(self):
         families = metrics()
         up = families.by("probe", "plimsoll_probe_up")
         self.assertGreater(len(up), 5)
-        self.assertEqual({probe for probe, value in up.items() if value != 1}, set(), run(
-            ["journalctl", "--no-pager", "-o", "cat", "-u", "plimsoll"]).stdout)
+        self.assertEqual({probe for probe, value in up.items() if value != 1}, set(), journal())
         self.assertEqual(show("ActiveState"), "active")
 
     def test_services_and_containers_are_counted_with_their_limits(self):

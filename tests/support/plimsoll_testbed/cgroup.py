@@ -70,7 +70,6 @@ class Cgroup:
         for new in self.missing():
             os.mkdir(new)
             self._made.append(new)
-            _pass_on_controllers(os.path.dirname(new))
             if os.path.exists(new + "/cpuset.mems.effective") or not os.path.exists(new + "/cpuset.mems"):
                 continue  # v2 inherits by itself
             _inherit_cpuset(new)
@@ -95,8 +94,18 @@ class Cgroup:
         return subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", "sh", "-c", script, "sh", *map(str, argv)],
                                 env={**os.environ, "FILES": files}, start_new_session=True, **options)
 
+    def enable_controllers(self):
+        """Pure v2: has its parents pass on all that the machine's root does; they cannot hold processes then."""
+        if set(self.directories) != {""}:
+            return
+        directory = hierarchies()[""]
+        for parent in self.path.split("/")[1:-1]:
+            directory += "/" + parent
+            _pass_on_controllers(directory)
+
     def limit(self, cpus=None, cpuset=None, memory=None):
         """A quota in cores, a list of CPUs, a size in bytes; in v1 or v2 files, whichever there are."""
+        self.enable_controllers()
         wanted = []
         if cpus:
             wanted.append((("cpu.cfs_quota_us", int(cpus * 100000)), ("cpu.max", "%d 100000" % (cpus * 100000))))
@@ -187,9 +196,6 @@ def _inherit_cpuset(directory):
 
 
 def _pass_on_controllers(directory):
-    """v2: a child has those controllers that its parent passes on. What the machine's root passes on is not ours."""
-    if not os.path.exists(directory + "/cgroup.subtree_control") or os.path.ismount(directory):
-        return
     with open(directory + "/cgroup.controllers", encoding="utf-8") as file:
         available = file.read().split()
     with open(directory + "/cgroup.subtree_control", encoding="utf-8") as file:

@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <random>
 #include <set>
@@ -122,7 +123,7 @@ TEST_CASE("random lives add up: the states' sum is the lifetime at every moment"
             threads.pop_back();
         } else {
             std::uint32_t& state = threads[random() % threads.size()];
-            const auto next = static_cast<std::uint32_t>(random() % STATE_COUNT);
+            const auto next = static_cast<std::uint32_t>(random() % CELL_STATES_END);
             cpu.change(state, next, now);
             state = next;
         }
@@ -149,6 +150,40 @@ TEST_CASE("stolen time is clamped as a sum, so that it is never negative and nev
     CHECK(stolen_after(1000) == 970);
     CHECK(stolen_after(-300) == 970);
     CHECK(stolen_after(400) == 1070);
+}
+
+TEST_CASE("kinds of waits add up to their state, threads too") {
+    Account account;
+    LedgerReading reading;
+    for (std::uint64_t begin : {100, 200, 300}) {
+        account.birth(begin * kSecond);
+    }
+    account.change(STATE_RUNNABLE, CELL_SOCKET_TCP_CLIENT, 300 * kSecond);
+    account.change(STATE_RUNNABLE, CELL_SOCKET_UDP, 301 * kSecond);
+    account.change(STATE_RUNNABLE, STATE_SOCKET, 303 * kSecond);
+    account.change(CELL_SOCKET_UDP, CELL_PIPE_WRITE, 306 * kSecond);
+    const auto& values = reading.update(account.value, 310 * kSecond);
+    CHECK(values.cell_ns[CELL_SOCKET_TCP_CLIENT] == 10 * kSecond);
+    CHECK(values.cell_ns[CELL_SOCKET_TCP_SERVER] == 0);
+    CHECK(values.cell_ns[CELL_SOCKET_UDP] == 5 * kSecond);
+    CHECK(values.cell_ns[STATE_SOCKET] == 7 * kSecond);
+    CHECK(values.state_ns[STATE_SOCKET] == 22 * kSecond);
+    CHECK(values.threads[STATE_SOCKET] == 2);
+    CHECK(values.state_ns[STATE_PIPE] == 4 * kSecond);
+    CHECK(values.cell_ns[STATE_PIPE] == 0);
+    CHECK(values.threads[STATE_PIPE] == 1);
+    CHECK(reading.residual_ns() == 0);
+}
+
+TEST_CASE("every cell belongs to one state") {
+    std::map<std::size_t, int> kinds;
+    for (std::size_t cell = 0; cell < CELL_STATES_END; cell++) {
+        kinds[state_of_cell(cell)]++;
+    }
+    CHECK(kinds.size() == STATE_COUNT);
+    CHECK(kinds[STATE_SOCKET] == 4);
+    CHECK(kinds[STATE_UNIX] == 2);
+    CHECK(kinds[STATE_PIPE] == 2);
 }
 
 TEST_CASE("processes that were booked elsewhere never show as 2^64") {

@@ -261,7 +261,7 @@ TEST_CASE("every call of both architectures is in the table or on the list of th
 }
 
 TEST_CASE("only calls on descriptors write") {
-    const std::set<std::string> writes{"write",   "writev", "pwrite64", "pwritev",  "pwritev2", "sendto",
+    const std::set<std::string> writes{"write",   "writev",   "pwrite64", "pwritev",  "pwritev2", "sendto",
                                        "sendmsg", "sendmmsg", "sendfile", "vmsplice", "connect",  "shutdown"};
     for (const Row& row : kTable) {
         CAPTURE(row.name);

@@ -36,10 +36,11 @@ class RuncRuntime(Runtime):
 
         network: the path of a network namespace, or "host"; default: an empty one of its own.
         """
+        cgroup = cgroup or "/plimsoll-test/" + name
         bundle = "%s/bundles/%s" % (self.dir, name)
         os.makedirs(bundle)
         with open(bundle + "/config.json", "w", encoding="utf-8") as file:
-            spec = self._spec(argv, mounts, cpus, cpuset, memory, labels, cgroup or "/plimsoll-test/" + name)
+            spec = self._spec(argv, mounts, cpus, cpuset, memory, labels, cgroup)
             spec["linux"]["namespaces"] += _network(network)
             json.dump(spec, file)
         with open(bundle + "/log", "wb") as log:
@@ -50,7 +51,7 @@ class RuncRuntime(Runtime):
                 raise CommandError("runc run %s: exit %d\n%s" % (name, done.returncode, log.read()))
         with open(bundle + "/pid", encoding="utf-8") as file:
             pid = int(file.read())
-        return Container(self, name, name, pid)
+        return Container(self, name, name, pid, cgroup)
 
     def log(self, container):
         """What the container's processes wrote to stdout and stderr."""
