@@ -30,8 +30,6 @@ static const struct plimsoll_call call_table[PLIMSOLL_SYSCALL_LIMIT] = {PLIMSOLL
 #define READ(type, pointer, field) \
     (kernel_can_cast ? AS(type, pointer)->field : BPF_CORE_READ((type*)(pointer), field))
 
-#include "listeners.bpf.h"
-
 /* The first argument of the system call; for descriptors, so 32 bits are enough. */
 static __always_inline __u32 first_argument(struct pt_regs* registers) {
 #if defined(__TARGET_ARCH_x86)
@@ -66,6 +64,21 @@ static __always_inline __u64 find_file(struct task_struct* task, __u32 descripto
         return 0;
     struct file** element = &table->fd[descriptor];
     return (__u64)READ(struct kiocb, element, ki_filp);
+}
+
+/*
+ * Whether a TCP socket listens or was accepted. A port that connect() chose is marked in the table of bound
+ * ports, one that bind() fixed is marked in the socket, and neither is so in an accepted socket. A client
+ * that bound an address but no port looks accepted.
+ */
+static __always_inline bool is_server(__u64 sock) {
+    __u8 state = READ(struct sock, sock, __sk_common.skc_state);
+    if (state == TCP_LISTEN || state == TCP_SYN_SENT)
+        return state == TCP_LISTEN;
+    if (BPF_CORE_READ_BITFIELD_PROBED((struct sock*)sock, sk_userlocks) & SOCK_BINDPORT_LOCK)
+        return false;
+    __u64 port = (__u64)READ(struct inet_connection_sock, sock, icsk_bind_hash);
+    return port && READ(struct inet_bind_bucket, port, fastreuse) >= 0;
 }
 
 /* Which kind of waiting for the network it is. */

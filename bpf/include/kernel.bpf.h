@@ -22,6 +22,8 @@ typedef struct {
     int counter;
 } atomic_t;
 
+struct bpf_local_storage;
+
 struct kernfs_node {
     __u64 id; /* the directory's inode number (a union on 5.4) */
 };
@@ -114,42 +116,12 @@ struct files_struct {
     struct fdtable* fdt;
 };
 
-struct ns_common {
-    unsigned int inum;
-};
-
-struct net {
-    struct ns_common ns;
-};
-
-typedef struct {
-    struct net* net;
-} possible_net_t;
-
-struct sock_common {
-    __u16 skc_num; /* the local port, in host order */
-    unsigned short skc_family;
-    volatile unsigned char skc_state;
-    possible_net_t skc_net;
-};
-
-struct sock {
-    struct sock_common __sk_common;
-    __u16 sk_protocol; /* a bit-field before 5.6 */
-};
-
-struct socket {
-    struct sock* sk;
-};
-
 struct signal_struct {
     atomic_t live; /* threads that have not begun to exit */
     int nr_threads;
     int group_exit_code;
     unsigned int flags;
 };
-
-struct bpf_local_storage;
 
 struct thread_info {
     unsigned long flags;
@@ -202,12 +174,6 @@ struct bpf_iter__task {
     struct bpf_iter_meta* meta;
     struct task_struct* task;
 };
-struct bpf_iter__task_file {
-    struct bpf_iter_meta* meta;
-    struct task_struct* task;
-    __u32 fd;
-    struct file* file;
-};
 
 #pragma clang attribute pop
 
@@ -229,14 +195,8 @@ struct bpf_iter__task_file {
 #define S_IFREG 0100000
 #define S_IFIFO 0010000
 #define ANON_INODE_FS_MAGIC 0x09041934
-#define AF_UNIX 1
-#define AF_INET 2
-#define AF_INET6 10
-#define IPPROTO_TCP 6
-#define IPPROTO_UDP 17
-#define IPPROTO_MPTCP 262
-#define TCP_SYN_SENT 2
-#define TCP_LISTEN 10
 
 /* Turns an address into a pointer the verifier lets us read through (6.2 and later; see kernel_can_cast). */
 extern void* bpf_rdonly_cast(const void* object, __u32 btf_id) __ksym __weak;
+
+#include "kernel_net.bpf.h"

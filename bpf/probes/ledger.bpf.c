@@ -266,26 +266,3 @@ int BPF_PROG(on_sched_wakeup, struct task_struct* task) {
     thread->since_ns = now;
     return 0;
 }
-
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(on_set_state, const struct sock* socket, int old_state, int new_state) {
-    if (new_state == TCP_LISTEN)
-        remember_listener((__u64)socket);
-    else if (new_state == TCP_SYN_SENT)
-        forget_listener((__u64)socket);
-    return 0;
-}
-
-/* What listens already. */
-SEC("iter/task_file")
-int on_each_file(struct bpf_iter__task_file* context) {
-    struct file* file = context->file;
-    if (!file || (file->f_inode->i_mode & S_IFMT) != S_IFSOCK)
-        return 0;
-    __u64 sock = (__u64)BPF_CORE_READ((struct socket*)file->private_data, sk);
-    __u16 family = sock ? READ(struct sock, sock, __sk_common.skc_family) : 0;
-    if ((family == AF_INET || family == AF_INET6) &&
-        READ(struct sock, sock, __sk_common.skc_state) == TCP_LISTEN)
-        remember_listener(sock);
-    return 0;
-}

@@ -213,11 +213,10 @@ Result<void> LedgerProbe::start(const ProbeContext& context) {
     }
     wait_accounts_ = std::move(*mapped);
     const auto attached = links_.attach(skeleton_->obj);
-    if (!attached) {
-        return attached;
+    if (attached) {
+        context.scope.begin_booking();
     }
-    context.scope.begin_booking();
-    return links_.iterate("on_each_file");
+    return attached;
 }
 
 void LedgerProbe::sample(const SampleContext& context, SampleWriter& writer) {
