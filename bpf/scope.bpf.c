@@ -108,17 +108,17 @@ int BPF_PROG(on_cgroup_rmdir, struct cgroup* cgroup, const char* path) {
     return 0;
 }
 
-/* What the thread is doing now; STATE_COUNT when that cannot be told from outside at this moment. */
+/* What the thread is doing now; STATE_UNKNOWN when that cannot be told from outside at this moment. */
 static __always_inline __u32 observe(struct task_struct* task, struct task_state* thread) {
     __u32 task_state = *(volatile __u32*)&task->__state;
     if (task->exit_state || task_state & TASK_DEAD)
-        return task->on_cpu ? STATE_COUNT : STATE_DEAD;
+        return task->on_cpu ? STATE_UNKNOWN : STATE_DEAD;
     if (task_state == 0)
         return task->on_cpu ? STATE_RUNNING : STATE_RUNNABLE;
     if (task_state & TASK_WAKING)
         return STATE_RUNNABLE;
     if (task->on_cpu)
-        return STATE_COUNT; /* about to sleep, or just back */
+        return STATE_UNKNOWN; /* about to sleep, or just back */
     if (task->on_rq && !(bpf_core_field_exists(task->se.sched_delayed) && task->se.sched_delayed))
         return STATE_RUNNABLE; /* preempted on its way to sleep */
     return classify(task, thread, task_state);
@@ -142,7 +142,7 @@ static __always_inline void settle(struct task_struct* task, struct task_state* 
             return;
         __u64 word = *(volatile __u64*)&thread->word;
         __u32 booked = word_state(word), actual = observe(task, thread);
-        if (!word_slot(word) || booked == STATE_DEAD || booked == actual || actual == STATE_COUNT)
+        if (!word_slot(word) || booked == STATE_DEAD || booked == actual || actual == STATE_UNKNOWN)
             return;
         if (!fresh && (booked <= STATE_RUNNABLE) == (actual <= STATE_RUNNABLE) &&
             (booked == STATE_STOPPED) == (actual == STATE_STOPPED))
@@ -187,7 +187,7 @@ static __always_inline bool adopt(struct task_struct* task) {
     __u32 state = observe(task, thread);
     if (state == STATE_DEAD)
         return false;
-    bind(WRITER_SHARED, task, thread, place, state == STATE_COUNT ? STATE_RUNNING : state, ledger_time());
+    bind(WRITER_SHARED, task, thread, place, state == STATE_UNKNOWN ? STATE_RUNNING : state, ledger_time());
     settle(task, thread, fresh);
     return true;
 }

@@ -88,6 +88,7 @@ class Daemon {
     std::vector<SampledContainer> containers_, group_samples_;
     std::uint64_t sampled_revision_ = UINT64_MAX, grouped_revision_ = UINT64_MAX;
     std::uint64_t refreshed_ns_ = 0;
+    std::uint64_t smoothed_ns_ = 0;
     std::unique_ptr<EventChannel> events_;
     EventCounts event_counts_;
     bool moved_ = false;

@@ -30,6 +30,7 @@ std::span<const MetricSpec> identity_metrics() {
 /// Newborn containers first: their first interval begins at their birth.
 void Daemon::smooth() {
     drain_events();
+    smoothed_ns_ = boot_time_ns();
     const SampleContext context{boot_time_ns(), sampled_containers(), {}};
     for (const auto& running : probes_) {
         if (running.up) {
@@ -82,6 +83,10 @@ std::span<const SampledContainer> Daemon::sampled_groups() {
 std::shared_ptr<const Snapshot> Daemon::take_snapshot() {
     drain_events();
     registry_->tick(boot_time_ns());
+    // On a host that leaves the loop no CPU a scrape may be served before a tick that is due.
+    if (boot_time_ns() - smoothed_ns_ >= static_cast<std::uint64_t>(config_.smoothing.tick.count())) {
+        smooth();
+    }
     // The v1 freezer stops threads where they sleep, without an event.
     if (moved_ || registry_->needs_visit() || layout_.with_controller("freezer") != nullptr) {
         visit_tasks();

@@ -30,38 +30,12 @@ static const struct plimsoll_call call_table[PLIMSOLL_SYSCALL_LIMIT] = {PLIMSOLL
 #define READ(type, pointer, field) \
     (kernel_can_cast ? AS(type, pointer)->field : BPF_CORE_READ((type*)(pointer), field))
 
-/* Argument `index` (0 … 5) of the system call; for descriptors, so 32 bits are enough. */
-static __always_inline __u32 call_argument(struct pt_regs* registers, __u32 index) {
+/* The first argument of the system call; for descriptors, so 32 bits are enough. */
+static __always_inline __u32 first_argument(struct pt_regs* registers) {
 #if defined(__TARGET_ARCH_x86)
-    switch (index) {
-        case 0:
-            return registers->di;
-        case 1:
-            return registers->si;
-        case 2:
-            return registers->dx;
-        case 3:
-            return registers->r10;
-        case 4:
-            return registers->r8;
-        default:
-            return registers->r9;
-    }
+    return registers->di;
 #else
-    switch (index) {
-        case 0:
-            return registers->orig_x0;
-        case 1:
-            return registers->regs[1];
-        case 2:
-            return registers->regs[2];
-        case 3:
-            return registers->regs[3];
-        case 4:
-            return registers->regs[4];
-        default:
-            return registers->regs[5];
-    }
+    return registers->orig_x0;
 #endif
 }
 
@@ -92,18 +66,51 @@ static __always_inline __u64 find_file(struct task_struct* task, __u32 descripto
     return (__u64)READ(struct kiocb, element, ki_filp);
 }
 
-static __always_inline __u32 classify_file(struct task_struct* task, __u32 descriptor) {
+/*
+ * Whether a TCP socket listens or was accepted. A port that connect() chose is marked in the table of bound
+ * ports, one that bind() fixed is marked in the socket, and neither is so in an accepted socket. A client
+ * that bound an address but no port looks accepted.
+ */
+static __always_inline bool is_server(__u64 sock) {
+    __u8 state = READ(struct sock, sock, __sk_common.skc_state);
+    if (state == TCP_LISTEN || state == TCP_SYN_SENT)
+        return state == TCP_LISTEN;
+    if (BPF_CORE_READ_BITFIELD_PROBED((struct sock*)sock, sk_userlocks) & SOCK_BINDPORT_LOCK)
+        return false;
+    __u64 port = (__u64)READ(struct inet_connection_sock, sock, icsk_bind_hash);
+    return port && READ(struct inet_bind_bucket, port, fastreuse) >= 0;
+}
+
+/* Which kind of waiting for the network it is. */
+static __always_inline __u32 classify_socket(__u64 sock, __u16 family) {
+    if (family != AF_INET && family != AF_INET6)
+        return STATE_SOCKET;
+    switch (READ(struct sock, sock, sk_protocol)) {
+        case IPPROTO_UDP:
+            return CELL_SOCKET_UDP;
+        case IPPROTO_TCP:
+        case IPPROTO_MPTCP:
+            return is_server(sock) ? CELL_SOCKET_TCP_SERVER : CELL_SOCKET_TCP_CLIENT;
+        default:
+            return STATE_SOCKET;
+    }
+}
+
+static __always_inline __u32 classify_file(struct task_struct* task, __u32 descriptor, bool writes) {
     __u64 file = find_file(task, descriptor);
     if (!file)
         return STATE_OTHER; /* closed by another thread meanwhile */
     __u64 inode = (__u64)READ(struct file, file, f_inode);
     __u16 kind = READ(struct inode, inode, i_mode) & S_IFMT;
     if (kind == S_IFIFO)
-        return STATE_PIPE;
+        return writes ? CELL_PIPE_WRITE : STATE_PIPE;
     if (kind == S_IFSOCK) {
         __u64 socket = (__u64)READ(struct file, file, private_data);
         __u64 sock = (__u64)READ(struct socket, socket, sk);
-        return READ(struct sock, sock, __sk_common.skc_family) == AF_UNIX ? STATE_UNIX : STATE_SOCKET;
+        __u16 family = READ(struct sock, sock, __sk_common.skc_family);
+        if (family == AF_UNIX)
+            return writes ? CELL_UNIX_WRITE : STATE_UNIX;
+        return classify_socket(sock, family);
     }
     /* 0 before 6.16, a regular file since */
     if ((kind == 0 || kind == S_IFREG) &&
@@ -117,7 +124,7 @@ static __always_inline __u32 classify_call(struct task_struct* task, struct task
                                            __u32 task_state) {
     switch (call.call_class) {
         case CALL_FD:
-            return classify_file(task, call_argument(registers, call.fd_argument));
+            return classify_file(task, first_argument(registers), call.writes);
         case CALL_FUTEX:
             return STATE_FUTEX;
         case CALL_POLL:

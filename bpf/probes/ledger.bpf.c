@@ -10,9 +10,59 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
+const volatile __u32 wait_shards = 1; /* a power of two */
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1); /* set by the daemon */
+    __type(key, __u32);
+    __type(value, struct wait_account);
+} wait_accounts SEC(".maps");
+
 /* A watched thread's record, or null; takes no helper call for a thread that has no storage of anybody's. */
 static __always_inline struct task_state* find_thread(struct task_struct* task) {
     return task->bpf_storage ? bpf_task_storage_get(&tasks, task, 0, 0) : 0;
+}
+
+/* The histogram of the cell's waits; WAIT_COUNT: it has none. */
+static __always_inline __u32 timed_wait(__u32 cell) {
+    switch (cell) {
+        case STATE_DISK:
+            return WAIT_DISK;
+        case STATE_FUTEX:
+            return WAIT_FUTEX;
+        case STATE_PIPE:
+        case CELL_PIPE_WRITE:
+            return WAIT_PIPE;
+        case STATE_UNIX:
+        case CELL_UNIX_WRITE:
+            return WAIT_UNIX;
+        case STATE_SOCKET:
+        case CELL_SOCKET_TCP_CLIENT:
+        case CELL_SOCKET_TCP_SERVER:
+        case CELL_SOCKET_UDP:
+            return WAIT_SOCKET;
+        case STATE_POLL:
+            return WAIT_POLL;
+        default:
+            return WAIT_COUNT;
+    }
+}
+
+/* A wait is over. */
+static __noinline int time_wait(__u32 slot, __u32 cell, __u64 waited) {
+    __u32 wait = timed_wait(cell);
+    if (wait >= WAIT_COUNT)
+        return 0;
+    __u32 key = slot * wait_shards + (bpf_get_smp_processor_id() & (wait_shards - 1));
+    struct wait_account* account = bpf_map_lookup_elem(&wait_accounts, &key);
+    if (!account)
+        return 0;
+    waited = (__s64)waited > 0 ? waited : 0; /* a wait that began in process context has the other clock */
+    __sync_fetch_and_add(&account->sum_ns[wait], waited);
+    __sync_fetch_and_add(&account->buckets[wait][long_time_bucket(waited, LATENCY_BUCKETS)], 1);
+    return 0;
 }
 
 static __noinline __u64 change_contended_state(struct task_state* thread, __u64 word, __u32 state) {
@@ -159,7 +209,9 @@ static __always_inline void switch_in(struct task_struct* task, struct task_stat
         return;
     leave(WRITER_OWN, account, word_state(word), now);
     target->running++;
-    if (word_state(word) == STATE_RUNNABLE) {
+    if (word_state(word) != STATE_RUNNABLE) {
+        time_wait(target->slot, word_state(word), now - thread->since_ns);
+    } else {
         /* A newborn's beginning was taken from the other clock and can lie a little after its first switch.
          */
         __u64 waited = (__s64)(now - thread->since_ns) > 0 ? now - thread->since_ns : 0;
@@ -210,6 +262,7 @@ int BPF_PROG(on_sched_wakeup, struct task_struct* task) {
     enter(WRITER_OWN, account, STATE_RUNNABLE, now);
     add(WRITER_OWN, &account->wakeups, 1);
     end(WRITER_OWN, account);
+    time_wait(word_slot(word), word_state(word), now - thread->since_ns);
     thread->since_ns = now;
     return 0;
 }

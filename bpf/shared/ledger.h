@@ -25,9 +25,23 @@ enum plimsoll_state {
     STATE_STOPPED,
     STATE_OTHER,
     STATE_COUNT,
-    CELL_LIFETIME = STATE_COUNT, /* the cell after the states: written at birth and death only */
-    CELL_COUNT = 16,             /* a power of two, so that an index can be masked */
-    STATE_DEAD = 31,             /* not a state of the ledger: the thread's account is closed */
+    STATE_UNKNOWN = 30, /* not a state of the ledger: it cannot be told from outside */
+    STATE_DEAD = 31,    /* not a state of the ledger: the thread's account is closed */
+};
+
+/*
+ * What is booked. A state of one kind only is its own cell; of those with several, the state itself is the
+ * first kind: other sockets, reading from unix sockets and pipes. Every cell belongs to one state.
+ */
+enum plimsoll_cell {
+    CELL_SOCKET_TCP_CLIENT = STATE_COUNT,
+    CELL_SOCKET_TCP_SERVER,
+    CELL_SOCKET_UDP,
+    CELL_UNIX_WRITE,
+    CELL_PIPE_WRITE,
+    CELL_STATES_END,
+    CELL_LIFETIME = CELL_STATES_END, /* written at birth and death only */
+    CELL_COUNT,
 };
 
 /*
@@ -59,15 +73,32 @@ struct ledger_account {
     __u64 stolen_ns; /* of the completed stays on a CPU: wall time minus growth of sum_exec_runtime */
     __u64 latency_sum_ns;
     __u64 latency_buckets[LATENCY_BUCKETS]; /* time from runnable to running, not cumulative */
-    __u64 reserved[5];
+    __u64 reserved[3];
 };
-PLIMSOLL_ASSERT_SIZE(struct ledger_account, 576); /* nine cache lines */
+PLIMSOLL_ASSERT_SIZE(struct ledger_account, 640); /* ten cache lines */
+
+/* The states whose completed waits have a histogram each, in the order of the label's values. */
+#define PLIMSOLL_TIMED_WAITS(X) X(DISK) X(FUTEX) X(PIPE) X(UNIX) X(SOCKET) X(POLL)
+#define PLIMSOLL_TIMED_WAIT_ENUM(state) WAIT_##state,
+enum plimsoll_timed_wait { PLIMSOLL_TIMED_WAITS(PLIMSOLL_TIMED_WAIT_ENUM) WAIT_COUNT };
 
 /*
- * A thread's place in the ledger, in task storage. `word` packs state (bits 0–7), slot (8–31) and the scope
- * generation it was resolved at (32–63), so that it changes as a whole.
- * Everybody changes it by compare-and-swap: the scheduler's hooks, which the scheduler orders for one thread,
- * and those who move threads. Whoever wins books the change.
+ * How long completed waits took, in one slot and a few of the CPUs: 1,300 bytes for every CPU would be too
+ * much memory where there are many. Written with atomics.
+ */
+struct wait_account {
+    __u64 sum_ns[WAIT_COUNT];
+    __u64 buckets[WAIT_COUNT][LATENCY_BUCKETS];
+    __u64 reserved[6];
+};
+PLIMSOLL_ASSERT_SIZE(struct wait_account, 1344); /* 21 cache lines */
+#define WAIT_SHARDS_MAX 8                        /* accounts of a slot; a power of two */
+
+/*
+ * A thread's place in the ledger, in task storage. `word` packs the cell it is booked in (bits 0–7), slot
+ * (8–31) and the scope generation it was resolved at (32–63), so that it changes as a whole. Everybody
+ * changes it by compare-and-swap: the scheduler's hooks, which the scheduler orders for one thread, and those
+ * who move threads. Whoever wins books the change.
  */
 struct task_state {
     __u64 word;

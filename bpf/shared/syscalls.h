@@ -23,7 +23,7 @@ enum plimsoll_call_class {
     CALL_CHILD,    /* child */
     CALL_IO_URING, /* io_uring, even with in_iowait: an idle ring sets it */
     CALL_DISK,     /* disk, also without in_iowait: waiting for a journal commit does not set it */
-    CALL_FD,       /* the kind of file behind the descriptor in argument `fd_argument` decides */
+    CALL_FD,       /* the kind of file behind the descriptor that is the first argument decides */
     CALL_FORK,     /* child while killable (a vfork waits for its child's exec or exit), else as CALL_NONE */
     CALL_RESTART,  /* what the thread waited for before a stop or a signal interrupted it */
     CALL_OTHER,    /* known to wait for what has no state of its own; ends as CALL_NONE does */
@@ -31,7 +31,7 @@ enum plimsoll_call_class {
 
 struct plimsoll_call {
     unsigned char call_class;
-    unsigned char fd_argument; /* CALL_FD: index of the argument, 0..5; otherwise 0 */
+    unsigned char writes; /* CALL_FD: 1 when it waits for room to write, or for a connection; otherwise 0 */
 };
 
 #ifdef __cplusplus
@@ -44,12 +44,12 @@ _Static_assert(sizeof(struct plimsoll_call) == 2, "two bytes per call: the table
 enum { PLIMSOLL_SYSCALL_LIMIT = 512 };
 
 /* One element of `struct plimsoll_call calls[PLIMSOLL_SYSCALL_LIMIT] = {PLIMSOLL_SYSCALLS(ROW)}`. */
-#define PLIMSOLL_SYSCALL_ROW_X86_64(name, x86_64, arm64, call_class, fd) [x86_64] = {call_class, fd},
-#define PLIMSOLL_SYSCALL_ROW_ARM64(name, x86_64, arm64, call_class, fd) [arm64] = {call_class, fd},
+#define PLIMSOLL_SYSCALL_ROW_X86_64(name, x86_64, arm64, call_class, writes) [x86_64] = {call_class, writes},
+#define PLIMSOLL_SYSCALL_ROW_ARM64(name, x86_64, arm64, call_class, writes) [arm64] = {call_class, writes},
 
 /* clang-format off */
 
-/* X(name, x86-64 number, arm64 number, class, argument with the descriptor) */
+/* X(name, x86-64 number, arm64 number, class, whether it writes) */
 #define PLIMSOLL_SYSCALLS_COMMON(X)                                                                          \
     X(futex,             202,  98, CALL_FUTEX,    0)                                                         \
     X(futex_waitv,       449, 449, CALL_FUTEX,    0)                                                         \
@@ -77,33 +77,33 @@ enum { PLIMSOLL_SYSCALL_LIMIT = 512 };
     X(io_pgetevents,     333, 292, CALL_DISK,     0)                                                         \
     X(io_destroy,        207,   1, CALL_DISK,     0)                                                         \
     X(read,                0,  63, CALL_FD,       0)                                                         \
-    X(write,               1,  64, CALL_FD,       0)                                                         \
+    X(write,               1,  64, CALL_FD,       1)                                                         \
     X(pread64,            17,  67, CALL_FD,       0)                                                         \
-    X(pwrite64,           18,  68, CALL_FD,       0)                                                         \
+    X(pwrite64,           18,  68, CALL_FD,       1)                                                         \
     X(readv,              19,  65, CALL_FD,       0)                                                         \
-    X(writev,             20,  66, CALL_FD,       0)                                                         \
+    X(writev,             20,  66, CALL_FD,       1)                                                         \
     X(preadv,            295,  69, CALL_FD,       0)                                                         \
-    X(pwritev,           296,  70, CALL_FD,       0)                                                         \
+    X(pwritev,           296,  70, CALL_FD,       1)                                                         \
     X(preadv2,           327, 286, CALL_FD,       0)                                                         \
-    X(pwritev2,          328, 287, CALL_FD,       0)                                                         \
+    X(pwritev2,          328, 287, CALL_FD,       1)                                                         \
     X(getdents64,        217,  61, CALL_FD,       0)                                                         \
     X(ioctl,              16,  29, CALL_FD,       0)                                                         \
-    X(connect,            42, 203, CALL_FD,       0)                                                         \
+    X(connect,            42, 203, CALL_FD,       1)                                                         \
     X(accept,             43, 202, CALL_FD,       0)                                                         \
     X(accept4,           288, 242, CALL_FD,       0)                                                         \
-    X(sendto,             44, 206, CALL_FD,       0)                                                         \
+    X(sendto,             44, 206, CALL_FD,       1)                                                         \
     X(recvfrom,           45, 207, CALL_FD,       0)                                                         \
-    X(sendmsg,            46, 211, CALL_FD,       0)                                                         \
+    X(sendmsg,            46, 211, CALL_FD,       1)                                                         \
     X(recvmsg,            47, 212, CALL_FD,       0)                                                         \
-    X(sendmmsg,          307, 269, CALL_FD,       0)                                                         \
+    X(sendmmsg,          307, 269, CALL_FD,       1)                                                         \
     X(recvmmsg,          299, 243, CALL_FD,       0)                                                         \
-    X(shutdown,           48, 210, CALL_FD,       0)                                                         \
+    X(shutdown,           48, 210, CALL_FD,       1)                                                         \
     /* two descriptors: sendfile waits for its output (reading its input sets in_iowait); splice for either  \
        end, which its arguments do not tell: the input is the better guess; copy_file_range for files */     \
-    X(sendfile,           40,  71, CALL_FD,       0)                                                         \
+    X(sendfile,           40,  71, CALL_FD,       1)                                                         \
     X(splice,            275,  76, CALL_FD,       0)                                                         \
     X(tee,               276,  77, CALL_FD,       0)                                                         \
-    X(vmsplice,          278,  75, CALL_FD,       0)                                                         \
+    X(vmsplice,          278,  75, CALL_FD,       1)                                                         \
     X(copy_file_range,   326, 285, CALL_FD,       0)                                                         \
     X(clone,              56, 220, CALL_FORK,     0)                                                         \
     X(clone3,            435, 435, CALL_FORK,     0)                                                         \

@@ -21,3 +21,15 @@ static inline __attribute__((always_inline)) __u32 time_bucket(__u64 ns, __u32 b
     }
     return k;
 }
+
+/* The same for times that are mostly long: waits take milliseconds to minutes. */
+static inline __attribute__((always_inline)) __u32 long_time_bucket(__u64 ns, __u32 buckets) {
+    __u64 us = ns ? (ns - 1) / 1000 : 0; /* of ns <= 1000 * 2^k: us < 2^k */
+    __u32 k = 0;
+    for (__u32 step = 16; step > 0; step >>= 1) {
+        if (us >> (k + step - 1)) { /* us >= 2^(k + step - 1): at least `step` more bits */
+            k += step;
+        }
+    }
+    return k < buckets - 1 ? k : buckets - 1;
+}

@@ -79,24 +79,27 @@ const LedgerValues& LedgerReading::update(const ledger_account& sums, std::uint6
     };
     const std::uint64_t lifetime = value_of(CELL_LIFETIME);
     raise(values_.lifetime_ns, lifetime);
-    std::array<std::uint64_t, STATE_COUNT> growth{};
+    std::array<std::uint64_t, CELL_STATES_END> growth{};
+    std::array<std::uint64_t, STATE_COUNT> threads{};
     std::uint64_t sum = 0;
     std::uint64_t excess = 0 - values_.lifetime_ns;
-    for (std::size_t state = 0; state < STATE_COUNT; state++) {
-        std::uint64_t value = values_.state_ns[state];
-        raise(value, value_of(state));
-        growth[state] = value - values_.state_ns[state];
-        sum += value_of(state);
+    for (std::size_t cell = 0; cell < CELL_STATES_END; cell++) {
+        std::uint64_t value = values_.cell_ns[cell];
+        raise(value, value_of(cell));
+        growth[cell] = value - values_.cell_ns[cell];
+        sum += value_of(cell);
         excess += value;
-        values_.threads[state] = not_below_zero(sums.cells[state].n);
+        threads[state_of_cell(cell)] += sums.cells[cell].n;
     }
+    std::ranges::transform(threads, values_.threads.begin(), not_below_zero);
     residual_ns_ = sum - lifetime;
     excess = not_below_zero(excess);
-    for (std::size_t state = 0; state < STATE_COUNT; state++) {
-        const std::uint64_t held =
-            std::min(excess, growth[state]);  // what another state has too much for now
+    values_.state_ns = {};
+    for (std::size_t cell = 0; cell < CELL_STATES_END; cell++) {
+        const std::uint64_t held = std::min(excess, growth[cell]);  // what another cell has too much for now
         excess -= held;
-        values_.state_ns[state] += growth[state] - held;
+        values_.cell_ns[cell] += growth[cell] - held;
+        values_.state_ns[state_of_cell(cell)] += values_.cell_ns[cell];
     }
     raise(values_.stolen_ns, sums.stolen_ns);
     values_.thread_count = not_below_zero(sums.cells[CELL_LIFETIME].n);

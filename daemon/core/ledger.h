@@ -19,6 +19,22 @@ inline constexpr std::array<std::string_view, STATE_COUNT> kStateNames{
     "running", "runnable", "disk",     "futex", "poll",    "socket",  "unix", "pipe",
     "sleep",   "child",    "io_uring", "fault", "blocked", "stopped", "other"};
 
+/// The state that a cell is a kind of.
+constexpr std::size_t state_of_cell(std::size_t cell) {
+    switch (cell) {
+        case CELL_SOCKET_TCP_CLIENT:
+        case CELL_SOCKET_TCP_SERVER:
+        case CELL_SOCKET_UDP:
+            return STATE_SOCKET;
+        case CELL_UNIX_WRITE:
+            return STATE_UNIX;
+        case CELL_PIPE_WRITE:
+            return STATE_PIPE;
+        default:
+            return cell;
+    }
+}
+
 /// How an account begins: what the smoothing reads at every tick, one cache line of each account.
 struct CpuAccount {
     __u64 begun, ended;
@@ -57,7 +73,8 @@ bool is_whole(const Account& copy) {
 
 /// A container's account at one moment, as exported.
 struct LedgerValues {
-    std::array<std::uint64_t, STATE_COUNT> state_ns{};
+    std::array<std::uint64_t, CELL_STATES_END> cell_ns{};
+    std::array<std::uint64_t, STATE_COUNT> state_ns{};  ///< the sums of their cells
     std::array<std::uint64_t, STATE_COUNT> threads{};
     std::uint64_t lifetime_ns = 0;
     std::uint64_t stolen_ns = 0;

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/skeleton.h"
 
+#include <unistd.h>
+
+#include <array>
+
+#include "loop/unique_fd.h"
+
 namespace plimsoll {
 
 Links::~Links() {
@@ -24,9 +30,17 @@ Result<void> Links::attach(bpf_object* object) {
     return {};
 }
 
-bpf_link* Links::find(std::string_view program) const {
+Result<void> Links::iterate(std::string_view program) const {
     const auto found = links_.find(program);
-    return found == links_.end() ? nullptr : found->second;
+    const UniqueFd iterator(found != links_.end() ? bpf_iter_create(bpf_link__fd(found->second)) : -1);
+    if (!iterator) {
+        return fail_errno(std::string(program), errno);
+    }
+    std::array<char, 64> nothing{};
+    ssize_t got = 0;
+    while ((got = read(iterator.get(), nothing.data(), nothing.size())) > 0 || (got < 0 && errno == EAGAIN)) {
+    }
+    return got < 0 ? fail_errno(std::string(program), errno) : Result<void>{};
 }
 
 }  // namespace plimsoll

@@ -75,7 +75,8 @@ class Links {
     ~Links();
 
     Result<void> attach(bpf_object* object);
-    [[nodiscard]] bpf_link* find(std::string_view program) const;
+    /// Runs an attached iterator to its end.
+    [[nodiscard]] Result<void> iterate(std::string_view program) const;
 
   private:
     std::map<std::string, bpf_link*, std::less<>> links_;

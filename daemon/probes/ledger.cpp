@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <unordered_map>
 
+#include "kernel/mapped_array.h"
 #include "kernel/programs.h"
 #include "ledger.skel.h"
 #include "probes/probe.h"
@@ -34,6 +36,10 @@ struct Family {
         migrations,
         wakeups,
         stolen,
+        socket_waits,
+        unix_waits,
+        pipe_waits,
+        waits,
         count
     };
 };
@@ -62,7 +68,40 @@ constexpr std::array<MetricSpec, Family::count> kMetrics{{
      "What of the completed stays on a CPU (state running) the kernel did not charge to the thread: taken by "
      "interrupts or by the hypervisor.",
      "tp_btf/sched_switch (wall time minus the growth of se.sum_exec_runtime)"},
+    {"container_socket_wait_seconds_total", MetricType::counter, "seconds",
+     "kind (tcp_client, tcp_server, udp, other)",
+     "Time in state socket by what was waited for; tcp_server: a connection to come in, or one that did.",
+     kSwitch},
+    {"container_unix_wait_seconds_total", MetricType::counter, "seconds", "direction (read, write)",
+     "Time in state unix: for data or connections to come in (read), or for room or an accept (write).",
+     kSwitch},
+    {"container_pipe_wait_seconds_total", MetricType::counter, "seconds", "direction (read, write)",
+     "Time in state pipe: for data (read), or for room (write).", kSwitch},
+    {"container_wait_seconds", MetricType::histogram, "seconds",
+     "state (disk, futex, pipe, unix, socket, poll), from a thread's first wait of that kind on",
+     "How long completed waits took, each counted once: from leaving the CPU to being woken.", kSwitch},
 }};
+
+/// Kinds of a state, which add up to it.
+struct WaitKind {
+    std::size_t family;
+    std::size_t cell;
+    std::string_view fragment;
+};
+constexpr std::array kWaitKinds{
+    WaitKind{Family::socket_waits, CELL_SOCKET_TCP_CLIENT, R"(kind="tcp_client")"},
+    WaitKind{Family::socket_waits, CELL_SOCKET_TCP_SERVER, R"(kind="tcp_server")"},
+    WaitKind{Family::socket_waits, CELL_SOCKET_UDP, R"(kind="udp")"},
+    WaitKind{Family::socket_waits, STATE_SOCKET, R"(kind="other")"},
+    WaitKind{Family::unix_waits, STATE_UNIX, R"(direction="read")"},
+    WaitKind{Family::unix_waits, CELL_UNIX_WRITE, R"(direction="write")"},
+    WaitKind{Family::pipe_waits, STATE_PIPE, R"(direction="read")"},
+    WaitKind{Family::pipe_waits, CELL_PIPE_WRITE, R"(direction="write")"},
+};
+
+#define PLIMSOLL_TIMED_STATE(state) STATE_##state,
+constexpr std::array<std::size_t, WAIT_COUNT> kTimedStates{PLIMSOLL_TIMED_WAITS(PLIMSOLL_TIMED_STATE)};
+#undef PLIMSOLL_TIMED_STATE
 
 constexpr std::string_view kVoluntary = R"(kind="voluntary")";
 constexpr std::string_view kInvoluntary = R"(kind="involuntary")";
@@ -105,33 +144,16 @@ class LedgerProbe : public Probe {
         return skeleton ? program_sections((*skeleton)->obj) : std::vector<std::string>{};
     }
 
-    Result<void> start(const ProbeContext& context) override {
-        auto skeleton = open_skeleton<ledger_bpf>(context.scope.maps());
-        if (!skeleton) {
-            return std::unexpected(skeleton.error());
-        }
-        skeleton_ = std::move(*skeleton);
-        skeleton_->rodata->subsystem_index = context.scope.subsystem_index();
-        skeleton_->rodata->kernel_can_cast = context.types.has_function("bpf_rdonly_cast");
-        if (!skeleton_->rodata->kernel_can_cast) {
-            forgo_modules(skeleton_->obj);
-        }
-        if (auto loaded = load_skeleton(*skeleton_); !loaded) {
-            return loaded;
-        }
-        scope_ = &context.scope;
-        const auto attached = links_.attach(skeleton_->obj);
-        if (attached) {
-            context.scope.begin_booking();
-        }
-        return attached;
-    }
-
+    Result<void> start(const ProbeContext& context) override;
     void sample(const SampleContext& context, SampleWriter& writer) override;
     void supply(const SampleContext& context, SampleWriter& writer) override;
-    void fold(std::uint32_t slot, Handle heir) override { sums_.fold(slot, heir); }
+    void fold(std::uint32_t slot, Handle heir) override {
+        sums_.fold(slot, heir);
+        waits_.fold(slot, heir);
+    }
     void forget(Handle container) override {
         sums_.forget(container);
+        waits_.forget(container);
         readings_.erase(container);
         charged_ns_.erase(container);
     }
@@ -144,21 +166,58 @@ class LedgerProbe : public Probe {
         LedgerValues values;
         ledger_account sums;
         Handle handle;
+        std::span<const std::uint32_t> slots;
         bool ended;
     };
 
     void write_states(SampleWriter& writer) const;
+    void write_waits(SampleWriter& writer) const;
+    [[nodiscard]] wait_account read_waits(std::uint32_t slot) const;
 
     Skeleton<ledger_bpf> skeleton_;
     Links links_;
     const Scope* scope_ = nullptr;
     SlotSums<ledger_account> sums_{
         [this](std::uint32_t slot) { return read_slot(scope_->slot_accounts(slot)); }};
+    MappedArray<wait_account> wait_accounts_;
+    std::uint32_t wait_shards_ = 1;
+    SlotSums<wait_account> waits_{[this](std::uint32_t slot) { return read_waits(slot); }};
     std::unordered_map<Handle, LedgerReading> readings_;
     std::unordered_map<Handle, std::uint64_t> charged_ns_;  // of those that no file tells about
     std::vector<Row> rows_;
     std::uint64_t residual_ns_ = 0;
 };
+
+Result<void> LedgerProbe::start(const ProbeContext& context) {
+    auto skeleton = open_skeleton<ledger_bpf>(context.scope.maps());
+    if (!skeleton) {
+        return std::unexpected(skeleton.error());
+    }
+    skeleton_ = std::move(*skeleton);
+    scope_ = &context.scope;
+    wait_shards_ = std::min<std::uint32_t>(std::bit_ceil(scope_->cpu_count()), WAIT_SHARDS_MAX);
+    skeleton_->rodata->subsystem_index = scope_->subsystem_index();
+    skeleton_->rodata->kernel_can_cast = context.types.has_function("bpf_rdonly_cast");
+    if (!skeleton_->rodata->kernel_can_cast) {
+        forgo_modules(skeleton_->obj);
+    }
+    skeleton_->rodata->wait_shards = wait_shards_;
+    const std::uint32_t accounts = scope_->slot_count() * wait_shards_;
+    bpf_map__set_max_entries(skeleton_->maps.wait_accounts, accounts);
+    if (auto loaded = load_skeleton(*skeleton_); !loaded) {
+        return loaded;
+    }
+    auto mapped = MappedArray<wait_account>::map(bpf_map__fd(skeleton_->maps.wait_accounts), accounts);
+    if (!mapped) {
+        return std::unexpected(mapped.error());
+    }
+    wait_accounts_ = std::move(*mapped);
+    const auto attached = links_.attach(skeleton_->obj);
+    if (attached) {
+        context.scope.begin_booking();
+    }
+    return attached;
+}
 
 void LedgerProbe::sample(const SampleContext& context, SampleWriter& writer) {
     rows_.clear();
@@ -167,7 +226,7 @@ void LedgerProbe::sample(const SampleContext& context, SampleWriter& writer) {
         const ledger_account sums = sums_.sum(container.handle, container.slots);
         LedgerReading& reading = readings_[container.handle];
         rows_.push_back({container.index, reading.update(sums, scope_->ledger_time(context.now_ns)), sums,
-                         container.handle, container.ended});
+                         container.handle, container.slots, container.ended});
         residual_ns_ = std::max(residual_ns_, reading.residual_ns());
     }
     write_states(writer);
@@ -191,6 +250,44 @@ void LedgerProbe::sample(const SampleContext& context, SampleWriter& writer) {
     write(Family::migrations, [](const Row& row) { return Number::count(row.sums.migrations); });
     write(Family::wakeups, [](const Row& row) { return Number::count(row.sums.wakeups); });
     write(Family::stolen, [](const Row& row) { return Number::nanoseconds(row.values.stolen_ns); });
+    write_waits(writer);
+}
+
+void LedgerProbe::write_waits(SampleWriter& writer) const {
+    for (const std::size_t family : {Family::socket_waits, Family::unix_waits, Family::pipe_waits}) {
+        writer.family(kMetrics[family], rows_.size() * 2);
+        for (const auto& row : rows_) {
+            for (const auto& kind : kWaitKinds) {
+                if (kind.family == family) {
+                    writer.add(row.container, kind.fragment,
+                               Number::nanoseconds(row.values.cell_ns[kind.cell]));
+                }
+            }
+        }
+    }
+    writer.family(kMetrics[Family::waits]);
+    for (const auto& row : rows_) {
+        const auto waited = [&](std::size_t state) { return row.values.state_ns[state] != 0; };
+        if (std::ranges::none_of(kTimedStates, waited)) {
+            continue;
+        }
+        const wait_account sums = waits_.sum(row.handle, row.slots);
+        for (std::size_t wait = 0; wait < WAIT_COUNT; wait++) {
+            if (waited(kTimedStates[wait])) {
+                writer.histogram(row.container, kStateFragments[kTimedStates[wait]], sums.buckets[wait],
+                                 sums.sum_ns[wait]);
+            }
+        }
+    }
+}
+
+wait_account LedgerProbe::read_waits(std::uint32_t slot) const {
+    wait_account sum{};
+    for (const auto& account :
+         wait_accounts_.elements().subspan(std::size_t{slot} * wait_shards_, wait_shards_)) {
+        add_account(sum, account);
+    }
+    return sum;
 }
 
 /// Stolen time is booked later than the running time that it is part of, so their difference is held up.

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -200,6 +201,8 @@ int main(int argc, char** argv) {
     auto ledger = must(open_skeleton<ledger_bpf>(scope->maps()));
     ledger->rodata->subsystem_index = scope->subsystem_index();
     ledger->rodata->kernel_can_cast = types.has_function("bpf_rdonly_cast");
+    ledger->rodata->wait_shards = std::bit_ceil(scope->cpu_count());
+    bpf_map__set_max_entries(ledger->maps.wait_accounts, scope->slot_count() * ledger->rodata->wait_shards);
     must(load_skeleton(*ledger));
     auto floor = must(open_skeleton<floor_bpf>({}));
     must(load_skeleton(*floor));

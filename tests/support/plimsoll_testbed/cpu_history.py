@@ -5,6 +5,8 @@ import math
 import threading
 import time
 
+from .slowness import SLOWNESS
+
 
 class CpuHistory:
     """Reads the cgroup's CPU time every `interval` seconds, from the moment it is made until the end of the block."""
@@ -41,7 +43,12 @@ class CpuHistory:
         return min(values), max(values)
 
     def _read(self):
-        self.samples.append((time.monotonic(), self.cgroup.cpu_usage_ns() / 1e9))
+        """A reading whose moment is known: on a busy machine another may run between the two looks at the clock."""
+        while True:
+            begin, used, end = time.monotonic(), self.cgroup.cpu_usage_ns() / 1e9, time.monotonic()
+            if end - begin < 0.001 * SLOWNESS:
+                self.samples.append((end, used))
+                return
 
     def _at(self, moment):
         return max((sample for sample in list(self.samples) if sample[0] <= moment), default=(0, 0.0))[1]

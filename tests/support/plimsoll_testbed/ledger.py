@@ -13,6 +13,24 @@ def thread_seconds(families, container):
     return families.by("state", "container_thread_seconds_total", id=container.cgroup_path)
 
 
+KINDS = {"socket": ("kind", "container_socket_wait_seconds_total"),
+         "unix": ("direction", "container_unix_wait_seconds_total"),
+         "pipe": ("direction", "container_pipe_wait_seconds_total")}
+
+
+def wait_kinds(families, container):
+    """{(state, kind): seconds} of a container."""
+    return {(state, kind): value for state, (label, family) in KINDS.items()
+            for kind, value in families.by(label, family, id=container.cgroup_path).items()}
+
+
+def completed_waits(families, container):
+    """{state: (number, seconds)} of a container."""
+    counts, sums = (families.by("state", "container_wait_seconds_" + part, id=container.cgroup_path)
+                    for part in ("count", "sum"))
+    return {state: (counts[state], sums[state]) for state in counts}
+
+
 def ids(families):
     """The containers on the page."""
     return set(families.by("id", "container_threads"))
@@ -32,9 +50,15 @@ def kernel_failures(families):
 class Measurement:
     """One known wait between two scrapes: what was expected and what the ledger says."""
 
-    def __init__(self, truth, before, after, gate, gate_seconds):
+    def __init__(self, truth, pages, container, gate, gate_seconds):
         self.truth = truth
+        before, after = (thread_seconds(page, container) for page in pages)
         self.delta = {state: after[state] - before[state] for state in after}
+        before, after = (wait_kinds(page, container) for page in pages)
+        self.kinds = {kind: after[kind] - before[kind] for kind in after}
+        before, after = (completed_waits(page, container) for page in pages)
+        self.waits = {state: tuple(last - first for first, last in zip(before.get(state, (0, 0)), after[state]))
+                      for state in after}
         self.expected = {state: ns / 1e9 for state, ns in truth.states().items()}
         self.gate, self.gate_seconds = gate, gate_seconds
 
@@ -57,16 +81,36 @@ class Measurement:
         return found
 
 
+    def kind_problems(self, absolute=0.002 * SLOWNESS):
+        """Sentences about what is said beyond the states: the kinds of waiting, and how long completed waits took."""
+        found = []
+        for state in KINDS:
+            parts = sum(seconds for kind, seconds in self.kinds.items() if kind[0] == state)
+            if abs(parts - self.delta[state]) > 1e-6:
+                found.append("%s: %s is %.9f s, its kinds %.9f s" % (self.truth.kind, state, self.delta[state], parts))
+        for kind in self.truth.kinds():
+            if abs(self.kinds[kind] - self.delta[kind[0]]) > absolute:
+                found.append("%s: %s %s is %.4f s of %.4f s" % (self.truth.kind, *kind, self.kinds[kind],
+                                                                self.delta[kind[0]]))
+        for state in self.expected:
+            if state in self.waits and state != self.gate:
+                number, seconds = self.waits[state]
+                if number < 1 or abs(seconds - self.delta[state]) > absolute:
+                    found.append("%s: %d waits of %s took %.4f s, not %.4f s" % (self.truth.kind, number, state, seconds,
+                                                                                self.delta[state]))
+        return found
+
+
 def measure(agent, waiter, kind, seconds):
     """Lets the waiter do one known wait between two scrapes; a Measurement, or a Truth with .error."""
     gate = "poll" if "pipe" in kind else "pipe"
     waiter.gate({"pipe": "pipe_read"}.get(gate, gate))
     time.sleep(0.01)  # it writes a file and goes back to its gate: not observable from outside
     start = time.monotonic()
-    before = thread_seconds(agent.metrics(), waiter.container)
+    before = agent.metrics()
     truth = waiter.do(kind, seconds)
-    after = thread_seconds(agent.metrics(), waiter.container)
+    after = agent.metrics()
     total = time.monotonic() - start
     if truth.error:
         return truth
-    return Measurement(truth, before, after, gate, total - (truth.raw["end_ns"] - truth.raw["begin_ns"]) / 1e9)
+    return Measurement(truth, (before, after), waiter.container, gate, total - (truth.raw["end_ns"] - truth.raw["begin_ns"]) / 1e9)

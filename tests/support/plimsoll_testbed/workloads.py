@@ -30,6 +30,16 @@ STATE_OF = {
               "mq_timedreceive", "eventfd_read", "signalfd_read", "inotify_read", "fifo_open",
               "int80_nanosleep", "int80_pipe_read"),  # 32-bit calls: never by the 64-bit table
 }
+# Of states that have kinds: the kind of each call.
+KIND_OF = {
+    "tcp_client": ("tcp_recv", "tcp_send", "tcp_connect"),
+    "tcp_server": ("tcp_read", "tcp_accept"),
+    "udp": ("udp_recv", "udp_recvmmsg"),
+    "other": ("netlink_recv",),
+    "read": ("pipe_read", "unix_recv", "unix_read", "unix_accept"),
+    "write": ("pipe_write", "unix_send"),
+}
+_KINDS = {call: kind for kind, calls in KIND_OF.items() for call in calls}
 _STATES = {call: state for state, calls in STATE_OF.items() for call in calls}
 
 
@@ -63,6 +73,10 @@ class Truth:
         for call, ns in self.waits.items():
             sums[_STATES[call]] = sums.get(_STATES[call], 0) + ns
         return sums
+
+    def kinds(self):
+        """{(ledger state, kind)}, of the states that have kinds"""
+        return {(_STATES[call], _KINDS[call]) for call in self.waits if call in _KINDS}
 
     def __repr__(self):
         return "Truth(%s)" % self.raw

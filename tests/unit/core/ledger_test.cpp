@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <random>
 #include <set>
@@ -122,7 +123,7 @@ TEST_CASE("random lives add up: the states' sum is the lifetime at every moment"
             threads.pop_back();
         } else {
             std::uint32_t& state = threads[random() % threads.size()];
-            const auto next = static_cast<std::uint32_t>(random() % STATE_COUNT);
+            const auto next = static_cast<std::uint32_t>(random() % CELL_STATES_END);
             cpu.change(state, next, now);
             state = next;
         }
@@ -151,6 +152,40 @@ TEST_CASE("stolen time is clamped as a sum, so that it is never negative and nev
     CHECK(stolen_after(400) == 1070);
 }
 
+TEST_CASE("kinds of waits add up to their state, threads too") {
+    Account account;
+    LedgerReading reading;
+    for (std::uint64_t begin : {100, 200, 300}) {
+        account.birth(begin * kSecond);
+    }
+    account.change(STATE_RUNNABLE, CELL_SOCKET_TCP_CLIENT, 300 * kSecond);
+    account.change(STATE_RUNNABLE, CELL_SOCKET_UDP, 301 * kSecond);
+    account.change(STATE_RUNNABLE, STATE_SOCKET, 303 * kSecond);
+    account.change(CELL_SOCKET_UDP, CELL_PIPE_WRITE, 306 * kSecond);
+    const auto& values = reading.update(account.value, 310 * kSecond);
+    CHECK(values.cell_ns[CELL_SOCKET_TCP_CLIENT] == 10 * kSecond);
+    CHECK(values.cell_ns[CELL_SOCKET_TCP_SERVER] == 0);
+    CHECK(values.cell_ns[CELL_SOCKET_UDP] == 5 * kSecond);
+    CHECK(values.cell_ns[STATE_SOCKET] == 7 * kSecond);
+    CHECK(values.state_ns[STATE_SOCKET] == 22 * kSecond);
+    CHECK(values.threads[STATE_SOCKET] == 2);
+    CHECK(values.state_ns[STATE_PIPE] == 4 * kSecond);
+    CHECK(values.cell_ns[STATE_PIPE] == 0);
+    CHECK(values.threads[STATE_PIPE] == 1);
+    CHECK(reading.residual_ns() == 0);
+}
+
+TEST_CASE("every cell belongs to one state") {
+    std::map<std::size_t, int> kinds;
+    for (std::size_t cell = 0; cell < CELL_STATES_END; cell++) {
+        kinds[state_of_cell(cell)]++;
+    }
+    CHECK(kinds.size() == STATE_COUNT);
+    CHECK(kinds[STATE_SOCKET] == 4);
+    CHECK(kinds[STATE_UNIX] == 2);
+    CHECK(kinds[STATE_PIPE] == 2);
+}
+
 TEST_CASE("processes that were booked elsewhere never show as 2^64") {
     Account account;
     account.value.processes = ~std::uint64_t{0};
@@ -177,7 +212,7 @@ void write_rounds(ledger_account& live, const std::atomic<bool>& stop) {
         set(live.begun, round);
         std::atomic_ref<__u64>(live.cells[STATE_RUNNING].n).exchange(round);  // not before the mark
         set(live.latency_buckets[0], round);
-        set(live.reserved[3], round);
+        set(live.reserved[2], round);
         set(live.ended, round);
         for (int pause = 0; pause < 50'000; pause++) {  // long enough for a copy, also in a sanitized build
             std::atomic_signal_fence(std::memory_order_seq_cst);
@@ -198,7 +233,7 @@ TEST_CASE("a copy of an account that is being written is never torn") {
         }
         const __u64 value = copy.cells[STATE_RUNNING].n;
         whole++;
-        torn += copy.latency_buckets[0] != value || copy.reserved[3] != value ? 1 : 0;
+        torn += copy.latency_buckets[0] != value || copy.reserved[2] != value ? 1 : 0;
         backwards += value < last ? 1 : 0;
         changes += value != last ? 1 : 0;
         last = value;

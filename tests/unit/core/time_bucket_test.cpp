@@ -27,6 +27,9 @@ TEST_CASE("a time that equals a bound falls into that bound's bucket and one nan
         CHECK(time_bucket(bound_ns(k) - 1, kBuckets) == k);
         CHECK(time_bucket(bound_ns(k), kBuckets) == k);
         CHECK(time_bucket(bound_ns(k) + 1, kBuckets) == k + 1);
+        CHECK(long_time_bucket(bound_ns(k) - 1, kBuckets) == k);
+        CHECK(long_time_bucket(bound_ns(k), kBuckets) == k);
+        CHECK(long_time_bucket(bound_ns(k) + 1, kBuckets) == k + 1);
     }
 }
 
@@ -45,6 +48,8 @@ TEST_CASE("times above the last bound share the last bucket, however large") {
     }
     CHECK(time_bucket(std::numeric_limits<std::int64_t>::max(), kBuckets) == last);
     CHECK(time_bucket(std::numeric_limits<std::uint64_t>::max(), kBuckets) == last);
+    CHECK(long_time_bucket(std::numeric_limits<std::uint64_t>::max(), kBuckets) == last);
+    CHECK(long_time_bucket(0, kBuckets) == 0);
 }
 
 TEST_CASE("buckets agree with the definition by comparison") {
@@ -56,8 +61,9 @@ TEST_CASE("buckets agree with the definition by comparison") {
         while (expected < kBuckets - 1 && value > bound_ns(expected)) {
             expected++;
         }
-        if (time_bucket(value, kBuckets) != expected) {
-            FAIL(value << " ns is in bucket " << time_bucket(value, kBuckets) << ", not in " << expected);
+        if (time_bucket(value, kBuckets) != expected || long_time_bucket(value, kBuckets) != expected) {
+            FAIL(value << " ns is in bucket " << time_bucket(value, kBuckets) << " and "
+                       << long_time_bucket(value, kBuckets) << ", not in " << expected);
         }
     }
 }
