@@ -146,6 +146,8 @@ struct scope_control {
     X(provisional_slots_exhausted) \
     X(account_missing)             \
     X(word_contended)              \
-    X(switch_in_unseen)
+    X(switch_in_unseen)            \
+    X(block_requests_full)         \
+    X(block_accounts_full)
 #define PLIMSOLL_FAILURE_ENUM(name) FAILURE_##name,
 enum plimsoll_failure { PLIMSOLL_FAILURE_PLACES(PLIMSOLL_FAILURE_ENUM) FAILURE_COUNT };

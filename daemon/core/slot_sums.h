@@ -18,11 +18,21 @@ namespace plimsoll {
 /// Names a container from its birth to the end of its linger; never reused. 0 is nobody.
 using Handle = std::uint64_t;
 
+/// target += plus - minus, word by word, modulo 2^64. `Account` is a plain struct of __u64.
+template <typename Account>
+void add_words(Account& target, const Account& plus, const Account& minus = {}) {
+    static_assert(std::is_trivially_copyable_v<Account> && sizeof(Account) % sizeof(__u64) == 0);
+    auto* to = reinterpret_cast<__u64*>(&target);
+    const auto* add = reinterpret_cast<const __u64*>(&plus);
+    const auto* subtract = reinterpret_cast<const __u64*>(&minus);
+    for (std::size_t i = 0; i < sizeof(Account) / sizeof(__u64); i++) {
+        to[i] += add[i] - subtract[i];
+    }
+}
+
 /// `Account` is a plain struct of __u64, added and subtracted modulo 2^64 word by word.
 template <typename Account>
 class SlotSums {
-    static_assert(std::is_trivially_copyable_v<Account> && sizeof(Account) % sizeof(__u64) == 0);
-
   public:
     /// Reads what the kernel has for a slot, over all CPUs.
     using Reader = std::function<Account(std::uint32_t slot)>;
@@ -32,7 +42,7 @@ class SlotSums {
     [[nodiscard]] Account sum(Handle container, std::span<const std::uint32_t> slots) const {
         Account result = at(inherited_, container);
         for (const auto slot : slots) {
-            combine(result, read_(slot), at(base_, slot));
+            add_words(result, read_(slot), at(base_, slot));
         }
         return result;
     }
@@ -41,7 +51,7 @@ class SlotSums {
     void fold(std::uint32_t slot, Handle heir) {
         const Account raw = read_(slot);
         if (heir != 0) {
-            combine(inherited_[heir], raw, at(base_, slot));
+            add_words(inherited_[heir], raw, at(base_, slot));
         }
         base_[slot] = raw;
     }
@@ -53,16 +63,6 @@ class SlotSums {
     static Account at(const Map& map, Key key) {
         const auto found = map.find(key);
         return found == map.end() ? Account{} : found->second;
-    }
-
-    /// target += plus - minus
-    static void combine(Account& target, const Account& plus, const Account& minus) {
-        auto* to = reinterpret_cast<__u64*>(&target);
-        const auto* add = reinterpret_cast<const __u64*>(&plus);
-        const auto* subtract = reinterpret_cast<const __u64*>(&minus);
-        for (std::size_t i = 0; i < sizeof(Account) / sizeof(__u64); i++) {
-            to[i] += add[i] - subtract[i];
-        }
     }
 
     Reader read_;

@@ -68,6 +68,12 @@ class SampleWriter {
         }
 
         [[nodiscard]] bool lacks(std::uint32_t container) const { return !present_[container]; }
+        /// The container's series were supplied before, and stay so: a counter must not change its source.
+        void replace(std::uint32_t container) {
+            std::erase_if(family_.samples,
+                          [&](const Sample& sample) { return sample.container == container; });
+            present_[container] = false;
+        }
         void add(std::uint32_t container, std::string_view fragment, Number value) {
             if (lacks(container)) {
                 family_.samples.push_back({container, fragment, value});

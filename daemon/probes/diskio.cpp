@@ -7,6 +7,7 @@
 
 #include "core/disk_counters.h"
 #include "probes/cgroup_probe.h"
+#include "probes/shared_families.h"
 
 namespace plimsoll {
 
@@ -16,19 +17,7 @@ struct Family {
     enum : std::uint8_t { read_bytes, write_bytes, reads, writes, count };
 };
 
-constexpr std::string_view kBytes = "v2 io.stat, v1 blkio.throttle.io_service_bytes_recursive";
-constexpr std::string_view kRequests = "v2 io.stat, v1 blkio.throttle.io_serviced_recursive";
-
-constexpr std::array<MetricSpec, Family::count> kMetrics{{
-    {"container_fs_reads_bytes_total", MetricType::counter, "bytes", "device (/dev/…)",
-     "Bytes that the container read from the device.", kBytes},
-    {"container_fs_writes_bytes_total", MetricType::counter, "bytes", "device (/dev/…)",
-     "Bytes that the container wrote to the device.", kBytes},
-    {"container_fs_reads_total", MetricType::counter, "", "device (/dev/…)",
-     "Requests of the container that read from the device.", kRequests},
-    {"container_fs_writes_total", MetricType::counter, "", "device (/dev/…)",
-     "Requests of the container that wrote to the device.", kRequests},
-}};
+constexpr std::array<MetricSpec, Family::count> kMetrics{kFsReadsBytes, kFsWritesBytes, kFsReads, kFsWrites};
 
 constexpr std::array<FileSeries, 0> kTable{};
 

@@ -75,8 +75,9 @@ std::uint64_t Reading::sum_ns(const Cgroup& cgroup) const {
     return sum;
 }
 
-const HistogramValue* Reading::histogram(const Cgroup& cgroup, std::string_view family) const {
-    const Sample* sample = find(cgroup, family, "");
+const HistogramValue* Reading::histogram(const Cgroup& cgroup, std::string_view family,
+                                         std::string_view label) const {
+    const Sample* sample = find(cgroup, family, label);
     return sample == nullptr ? nullptr : &snapshot.histograms.at(sample->value.integer);
 }
 

@@ -43,7 +43,8 @@ class Reading {
     [[nodiscard]] std::uint64_t lifetime_ns(const Cgroup& cgroup) const;
     /// Σ states of the ledger.
     [[nodiscard]] std::uint64_t sum_ns(const Cgroup& cgroup) const;
-    [[nodiscard]] const HistogramValue* histogram(const Cgroup& cgroup, std::string_view family) const;
+    [[nodiscard]] const HistogramValue* histogram(const Cgroup& cgroup, std::string_view family,
+                                                  std::string_view label = "") const;
     /// "pipe: 1 thread 23 ns, …": what a failed check shows.
     [[nodiscard]] std::string states(const Cgroup& cgroup) const;
 

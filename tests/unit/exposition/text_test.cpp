@@ -97,6 +97,20 @@ TEST_CASE("A family gets from another probe what its own has nothing for, in the
             Catch::EndsWith("container_things_total{id=\"/a\"} 4\n"));
 }
 
+TEST_CASE("What was supplied of a container before replaces what the family's own probe has found since") {
+    Snapshot snapshot = snapshot_of(kBytes, Number::count(1), R"(id="/a")");
+    SampleWriter writer(snapshot);
+    {
+        auto supplement = writer.supplement(kBytes);
+        CHECK_FALSE(supplement.lacks(0));
+        supplement.replace(0);
+        CHECK(supplement.lacks(0));
+        supplement.add(0, "", Number::count(7));
+    }
+    CHECK_THAT(page(snapshot, TextFormat::prometheus),
+               Catch::EndsWith("\ncontainer_memory_bytes{id=\"/a\"} 7\n"));
+}
+
 TEST_CASE("A buffer that is used again holds only the new page") {
     Rendered out;
     render(sample_snapshot(), TextFormat::prometheus, out);
