@@ -232,6 +232,22 @@ Result<void> Daemon::run() {
 
 void Daemon::drain_events() {
     events_->drain();
+    tell_probes();
+}
+
+void Daemon::tell_probes() {
+    if (registry_->is_watching() == watching_) {
+        return;
+    }
+    watching_ = !watching_;
+    for (const auto& running : probes_) {
+        if (!running.up) {
+            continue;
+        }
+        if (auto told = running.probe->watching(watching_); !told) {
+            spdlog::error("probe {}: {}", running.probe->name(), told.error().message);
+        }
+    }
 }
 
 void Daemon::on_record(std::span<const std::byte> record) {

@@ -10,11 +10,6 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* A watched thread's record, or null; takes no helper call for a thread that has no storage of anybody's. */
-static __always_inline struct task_state* find_thread(struct task_struct* task) {
-    return task->bpf_storage ? bpf_task_storage_get(&tasks, task, 0, 0) : 0;
-}
-
 static __noinline __u64 change_contended_state(struct task_state* thread, __u64 word, __u32 state) {
     for (int attempt = 0; attempt < 3; attempt++) {
         __u64 seen = __sync_val_compare_and_swap(&thread->word, word, (word & ~0xffULL) | state);

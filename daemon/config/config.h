@@ -70,6 +70,12 @@ struct Config {
         bool operator==(const Containers&) const = default;
     } containers;
 
+    struct Io {               ///< of probe io
+        bool latency = true;  ///< take the time of each call
+
+        bool operator==(const Io&) const = default;
+    } io;
+
     EventChannelKind events_channel = EventChannelKind::automatic;
     std::map<std::string, ProbeConfig> probes;  ///< one entry for each line of probes/list.inc
     struct Smoothing {

@@ -75,8 +75,9 @@ std::uint64_t Reading::sum_ns(const Cgroup& cgroup) const {
     return sum;
 }
 
-const HistogramValue* Reading::histogram(const Cgroup& cgroup, std::string_view family) const {
-    const Sample* sample = find(cgroup, family, "");
+const HistogramValue* Reading::histogram(const Cgroup& cgroup, std::string_view family,
+                                         std::string_view label) const {
+    const Sample* sample = find(cgroup, family, label);
     return sample == nullptr ? nullptr : &snapshot.histograms.at(sample->value.integer);
 }
 
@@ -93,6 +94,9 @@ std::string Reading::states(const Cgroup& cgroup) const {
 
 Agent::Agent(const CgroupTree& tree, Options options)
     : selector_(configuration(tree)), layout_(tree.layout()), config_(default_config()) {
+    if (options.configure) {
+        options.configure(config_);
+    }
     types = std::make_unique<KernelTypes>(value_or_throw(KernelTypes::load()));
     const Registry::Limits limits{options.max, options.provisional, kHour};
     ScopeOptions scope_options;
@@ -116,9 +120,19 @@ Agent::Agent(const CgroupTree& tree, Options options)
     value_or_throw(scope->attach());  // perf buffers lose what is sent before they are open
     value_or_throw(watcher->seed(boot_time_ns()));
     drain();
+    tell_probes();
     registry->visited();
     value_or_throw(scope->visit_tasks());
     value_or_throw(scope->visit_tasks());
+}
+
+void Agent::tell_probes() {
+    if (registry->is_watching() != watching_) {
+        watching_ = !watching_;
+        for (const auto& probe : probes) {
+            value_or_throw(probe->watching(watching_));
+        }
+    }
 }
 
 Registry::Callbacks Agent::callbacks() {
@@ -160,6 +174,7 @@ void Agent::on_record(std::span<const std::byte> record) {
 
 void Agent::settle(std::uint64_t later_ns) {
     drain();
+    tell_probes();
     registry->tick(boot_time_ns() + later_ns);
     if (moved_ || registry->needs_visit()) {
         moved_ = false;

@@ -43,7 +43,8 @@ class Reading {
     [[nodiscard]] std::uint64_t lifetime_ns(const Cgroup& cgroup) const;
     /// Σ states of the ledger.
     [[nodiscard]] std::uint64_t sum_ns(const Cgroup& cgroup) const;
-    [[nodiscard]] const HistogramValue* histogram(const Cgroup& cgroup, std::string_view family) const;
+    [[nodiscard]] const HistogramValue* histogram(const Cgroup& cgroup, std::string_view family,
+                                                  std::string_view label = "") const;
     /// "pipe: 1 thread 23 ns, …": what a failed check shows.
     [[nodiscard]] std::string states(const Cgroup& cgroup) const;
 
@@ -68,6 +69,7 @@ class Agent {
         bool ledger = true;
         std::uint32_t max = 64, provisional = 128;
         std::function<void()> before_probes = {};  ///< called before anything is attached
+        std::function<void(Config&)> configure = {};
     };
     explicit Agent(const CgroupTree& tree) : Agent(tree, Options()) {}
     Agent(const CgroupTree& tree, Options options);
@@ -101,12 +103,14 @@ class Agent {
   private:
     Registry::Callbacks callbacks();
     void on_record(std::span<const std::byte> record);
+    void tell_probes();
 
     Selector selector_;
     CgroupLayout layout_;
     Config config_;
     std::unique_ptr<EventChannel> channel_;
     bool moved_ = false;
+    bool watching_ = false;
     bool deaf_ = false;
 };
 
