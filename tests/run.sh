@@ -6,26 +6,29 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root" || exit 1
 export PYTHONDONTWRITEBYTECODE=1 LC_ALL=C.UTF-8
 logs=$root/build/test-logs
-suites=(unit meta bpf e2e asan tsan)
+suites=(unit meta bpf e2e vm asan tsan)
 
 usage() {
     cat <<END
 usage: sudo tests/run.sh [--only SUITE]… [--full]
 
-Suites, in this order: ${suites[*]}. bpf, e2e and a part of asan need root.
+Suites, in this order: ${suites[*]}. bpf, e2e, vm and a part of asan need root.
   --only SUITE   only this one; may be repeated
-  --full         also what takes too long for every run (nothing yet)
+  --full         also what takes too long for every run: vm with each of its kernels and with more of the suites
+
+vm boots one of Debian's kernels 6.1 and 6.12, in turn from commit to commit, with systemd and cgroup v2 in emulation;
+PLIMSOLL_VM_KERNEL=6.1 chooses.
 
 A log of each suite is left in build/test-logs. With CI=true a skip that tests/support/expected_skips does not
 expect is a failure.
 END
 }
 
-only=()
+only=() full=()
 while [ $# -gt 0 ]; do
     case $1 in
         --only) only+=("${2:-}"); shift $(($# > 1 ? 2 : 1)) ;;
-        --full) shift ;;
+        --full) full=(--full); shift ;;
         -h | --help) usage; exit 0 ;;
         *) usage >&2; exit 2 ;;
     esac
@@ -115,6 +118,9 @@ if wanted bpf && [ -e build/release/tests/bpf_tests ]; then
 fi
 if wanted e2e; then
     if is_root; then python_suite e2e 1800 tests/e2e/test_*.py; else skip e2e "needs root"; fi
+fi
+if wanted vm; then
+    if is_root; then run vm 3600 python3 -u tests/vm/run.py ${full[@]+"${full[@]}"}; else skip vm "needs root"; fi
 fi
 
 # The sanitizers' runtimes want a plain address space: setarch -R turns its randomisation off.

@@ -55,6 +55,16 @@ std::optional<std::string_view> CgroupReader::next(const CgroupHierarchy& hierar
     return text;
 }
 
+std::optional<std::string_view> CgroupReader::limit_below(const CgroupHierarchy& hierarchy, CgroupName cgroup,
+                                                          const CgroupDirectory& directory,
+                                                          const std::string& file) {
+    if (!hierarchy.v2 || !cgroup.path.ends_with(".scope")) {
+        return std::nullopt;
+    }
+    const auto text = next(hierarchy, cgroup, directory, ("container/" + file).c_str());
+    return text && !text->starts_with("max") ? text : std::nullopt;
+}
+
 /// Without a descriptor to spare it is enough that the directory is there.
 bool CgroupReader::enter(const CgroupHierarchy& hierarchy, CgroupName cgroup, CgroupDirectory& directory) {
     const auto inode = inode_of(hierarchy.mount, cgroup.path);

@@ -52,6 +52,10 @@ class CgroupReader {
     std::optional<std::string_view> next(const CgroupHierarchy& hierarchy, CgroupName cgroup,
                                          const CgroupDirectory& directory, const char* file,
                                          KeptFd* kept = nullptr);
+    /// A limit of v2 that is set one level below: crun has systemd make a scope and sets limits on the cgroup
+    /// `container` in it, where the processes are. Nothing: the cgroup's own file has it.
+    std::optional<std::string_view> limit_below(const CgroupHierarchy& hierarchy, CgroupName cgroup,
+                                                const CgroupDirectory& directory, const std::string& file);
 
     /// The cgroup that has this id is still at its path.
     bool alive(CgroupName cgroup);

@@ -187,12 +187,16 @@ void CpuProbe::read_limits_v2(CgroupName cgroup, const CpuState& state, Values& 
     if (cpu_ != nullptr) {
         return;  // the controller is a v1 hierarchy's
     }
-    const auto text = reader().next(*v2_, cgroup, state.v2, "cpu.max");
+    const auto below = reader().limit_below(*v2_, cgroup, state.v2, "cpu.max");
+    const auto text = below ? below : reader().next(*v2_, cgroup, state.v2, "cpu.max");
     if (const auto max = text ? parse_cpu_max(*text) : std::nullopt) {
         values.set(Series::spec_period, max->period_us);
         if (max->quota_us != UINT64_MAX && max->quota_us != 0) {
             values.set(Series::spec_quota, max->quota_us);
         }
+    }
+    if (below) {  // throttling is told where the quota is
+        read_stat(reader().next(*v2_, cgroup, state.v2, "container/cpu.stat").value_or(""), false, values);
     }
     const auto weight_text = reader().next(*v2_, cgroup, state.v2, "cpu.weight");
     const auto weight = weight_text ? parse_number(*weight_text) : std::nullopt;

@@ -181,8 +181,12 @@ bool MemoryProbe::read_v2(CgroupName cgroup, MemoryState& state, Values& values)
     };
     single(M::swap, "memory.swap.current", &state.swap);
     single(M::max_usage, "memory.peak", &state.peak);
-    single(M::spec_limit, "memory.max");
-    single(M::spec_swap_limit, "memory.swap.max");
+    const auto limit = [&](std::size_t series, const char* file) {
+        const auto below = reader().limit_below(*hierarchy_, cgroup, state.directory, file);
+        below ? put(values, series, parse_limit(*below)) : single(series, file);
+    };
+    limit(M::spec_limit, "memory.max");
+    limit(M::spec_swap_limit, "memory.swap.max");
     single(M::spec_reservation, "memory.min");
     return true;
 }

@@ -53,7 +53,11 @@ class TasksProbe : public CgroupProbe<TasksState, 1> {
         if (!text) {
             return !state.directory.gone() && reader().alive(cgroup);
         }
-        if (const auto limit = parse_limit(*text)) {
+        auto limit = parse_limit(*text);
+        if (const auto below = reader().limit_below(*pids_, cgroup, state.directory, "pids.max")) {
+            limit = parse_limit(*below);
+        }
+        if (limit) {
             values.set(0, *limit == UINT64_MAX ? 0 : *limit);
         }
         return true;

@@ -201,6 +201,7 @@ Reading Agent::read() {
     for (const auto& probe : probes) {
         probe->sample({reading.now_ns, containers, {}}, writer);
     }
+    reading.end_ns = boot_time_ns();
     return reading;
 }
 

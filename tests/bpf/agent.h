@@ -48,13 +48,20 @@ class Reading {
     /// "pipe: 1 thread 23 ns, …": what a failed check shows.
     [[nodiscard]] std::string states(const Cgroup& cgroup) const;
 
-    std::uint64_t now_ns = 0;
+    std::uint64_t now_ns = 0, end_ns = 0;  ///< the probes were sampled between the two
     std::vector<std::string> paths;
     Snapshot snapshot;
 
   private:
     [[nodiscard]] const Sample* find(const Cgroup& cgroup, std::string_view family,
                                      std::string_view label) const;
+};
+
+/// The least and the most time that can have passed between the moments of two readings.
+struct Passed {
+    Passed(const Reading& before, const Reading& after)
+        : least_ns(after.now_ns - before.end_ns), most_ns(after.end_ns - before.now_ns) {}
+    std::uint64_t least_ns, most_ns;
 };
 
 struct Event {

@@ -184,9 +184,10 @@ class MemoryLimit {
             write("memory.memsw.limit_in_bytes", "16777216");
         } else {
             directory_ = layout.mount + cgroup.path;
+            own_ = false;
+            std::ofstream(directory_ + "/../cgroup.subtree_control") << "+memory";
             write("memory.max", "16777216");
             write("memory.swap.max", "0");
-            own_ = false;
         }
     }
     MemoryLimit(const MemoryLimit&) = delete;
@@ -195,7 +196,7 @@ class MemoryLimit {
         eventually([&] { return !own_ || rmdir(directory_.c_str()) == 0; });
     }
     [[nodiscard]] bool works() const {
-        return access((directory_ + "/memory.oom_control").c_str(), F_OK) == 0 || !own_;
+        return access((directory_ + (own_ ? "/memory.oom_control" : "/memory.max")).c_str(), F_OK) == 0;
     }
     void enter() const { write("cgroup.procs", std::to_string(getpid())); }
 

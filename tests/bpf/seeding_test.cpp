@@ -19,8 +19,9 @@ namespace {
 /// Whether a thread's account grew as time did between two readings.
 bool grew_with_time(std::uint64_t before_ns, std::uint64_t after_ns, const Reading& before,
                     const Reading& after) {
-    const std::uint64_t grown = after_ns - before_ns, passed = after.now_ns - before.now_ns;
-    return grown + kClockSlackNs >= passed && grown <= passed + kClockSlackNs;
+    const std::uint64_t grown = after_ns - before_ns;
+    const Passed passed(before, after);
+    return grown + kClockSlackNs >= passed.least_ns && grown <= passed.most_ns + kClockSlackNs;
 }
 
 TEST_CASE("a thread that was blocked in a pipe before the start is in that state from the first reading on") {

@@ -7,8 +7,8 @@ import socket
 import time
 import unittest
 
-from testbed import (Agent, Born, Cgroup, RuncRuntime, free_port, held_by, hierarchies, ids, kernel_failures, now, run,
-                     still_there, wait_until, watching)
+from testbed import (SLOWNESS, Agent, Born, Cgroup, RuncRuntime, free_port, held_by, hierarchies, ids, kernel_failures,
+                     now, run, still_there, wait_until, watching)
 
 PREFIX = "/plimsoll-life"
 LINGER = 2
@@ -44,7 +44,8 @@ class ComingAndGoing(unittest.TestCase):
                              {"success": 0, "failure": 1})
             self.assertEqual(first.value("container_process_forks_total", id=cgroup.path), 1)
             self.assertEqual(first.value("container_process_seconds_count", id=cgroup.path), 1)
-            self.assertAlmostEqual(first.value("container_process_seconds_sum", id=cgroup.path), lifetime, delta=0.005)
+            self.assertAlmostEqual(first.value("container_process_seconds_sum", id=cgroup.path), lifetime,
+                                   delta=0.005 * SLOWNESS)
             self.assertEqual(first.value("container_threads", id=cgroup.path), 0)
             time.sleep(LINGER / 2)  # its values are the last ones, whenever they are asked for
             second = agent.metrics()

@@ -18,7 +18,7 @@ WAITERS = {
     "pipe_read": ("pipe", "sleep"), "unix_recv": ("unix",), "tcp_recv": ("socket",),
     "tcp_accept": ("socket", "sleep"), "epoll_wait": ("poll",), "select": ("poll",), "wait4": ("child", "sleep"),
     "waitid": ("child", "sleep"), "vfork": ("child", "sleep"), "pause": ("other", "sleep"),
-    "io_uring_timeout": ("io_uring",), "io_uring_worker": ("io_uring", "io_uring", "sleep"),
+    "io_uring_timeout": ("io_uring",), "io_uring_worker": ("io_uring", "io_uring", "futex", "sleep"),
     "stopped": ("stopped", "sleep"), "traced": ("stopped", "sleep"),
 }
 

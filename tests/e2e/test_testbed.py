@@ -5,11 +5,11 @@ import json
 import os
 import unittest
 
-from testbed import (NspawnRuntime, ParseError, RUNTIMES, Rootfs, Waiter, burner_argv, forker_argv, hierarchies, parse,
-                     wait_until, workdir)
+from testbed import (NspawnRuntime, OnEveryRuntime, ParseError, RUNTIMES, Rootfs, Waiter, burner_argv, forker_argv,
+                     hierarchies, parse, wait_until, workdir)
 
 
-class Runtimes(unittest.TestCase):
+class Runtimes(OnEveryRuntime, unittest.TestCase):
     """Every runtime starts a container in a cgroup of its own, obeys limits, and leaves nothing behind."""
 
     @classmethod
@@ -32,24 +32,6 @@ class Runtimes(unittest.TestCase):
             left = [point + container.cgroup_path for point in hierarchies().values()
                     if os.path.exists(point + container.cgroup_path)]
             self.assertEqual(left, [])
-
-    def test_runc(self):
-        self.check("runc")
-
-    def test_docker(self):
-        self.check("docker")
-
-    def test_containerd(self):
-        self.check("containerd")
-
-    def test_podman(self):
-        self.check("podman")
-
-    def test_lxc(self):
-        self.check("lxc")
-
-    def test_nspawn(self):
-        self.check("nspawn")
 
     def test_a_booted_nspawn_has_services(self):
         with NspawnRuntime(self.rootfs) as runtime:

@@ -8,3 +8,11 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 
 # pylint: disable=wrong-import-position
 from plimsoll_testbed import *  # noqa: E402,F401,F403
+
+
+class OnEveryRuntime:
+    """Mixed into a test case: test_runc, test_docker, … call check(name)."""
+
+
+for _name in RUNTIMES:  # noqa: F405
+    setattr(OnEveryRuntime, "test_" + _name, lambda self, name=_name: self.check(name))

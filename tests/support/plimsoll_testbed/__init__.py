@@ -22,4 +22,5 @@ from .runtimes import (RUNTIMES, Container, ContainerdRuntime, DockerRuntime, Lx
                        PodmanRuntime, RuncRuntime)
 from .service import Service
 from .shell import CommandError, Daemon, run, wait_until
+from .slowness import SLOWNESS
 from .workloads import Truth, Waiter, burner_argv, forker_argv

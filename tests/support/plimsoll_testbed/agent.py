@@ -91,11 +91,18 @@ class Agent:
 
     def wait_value(self, family, wanted, /, timeout=20, **labels):
         """Scrapes until wanted(value) holds, a missing series being None; returns the families of that scrape."""
+        value = None
+
         def look():
+            nonlocal value
             families = self.metrics()
             found = families.samples(family, **labels)
-            return families if wanted(found[0].value if found else None) else None
-        return wait_until(look, timeout, "%s%s" % (family, labels), interval=0.1)
+            value = found[0].value if found else None
+            return families if wanted(value) else None
+        try:
+            return wait_until(look, timeout, "%s%s" % (family, labels), interval=0.1)
+        except TimeoutError as error:
+            raise TimeoutError("%s; it is %s" % (error, value)) from error
 
     def log(self):
         return self.daemon.log()

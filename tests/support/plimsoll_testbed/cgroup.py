@@ -70,6 +70,7 @@ class Cgroup:
         for new in self.missing():
             os.mkdir(new)
             self._made.append(new)
+            _pass_on_controllers(os.path.dirname(new))
             if os.path.exists(new + "/cpuset.mems.effective") or not os.path.exists(new + "/cpuset.mems"):
                 continue  # v2 inherits by itself
             _inherit_cpuset(new)
@@ -162,6 +163,14 @@ class Cgroup:
                     return file.read()
         raise FileNotFoundError("%s of %s (%s)" % (name, self.path, controller or "v2"))
 
+    def oom_kills(self):
+        """The kernel's own count."""
+        try:
+            text = self.read("memory.oom_control", "memory")
+        except FileNotFoundError:
+            text = self.read("memory.events")
+        return int(dict(line.split() for line in text.splitlines())["oom_kill"])
+
     def cpu_usage_ns(self):
         """The kernel's own account of the CPU time of the cgroup."""
         try:
@@ -175,6 +184,18 @@ def _inherit_cpuset(directory):
     for name in ("cpuset.cpus", "cpuset.mems"):
         with open(os.path.dirname(directory) + "/" + name, encoding="utf-8") as file:
             _write(directory + "/" + name, file.read().strip())
+
+
+def _pass_on_controllers(directory):
+    """v2: a child has those controllers that its parent passes on. What the machine's root passes on is not ours."""
+    if not os.path.exists(directory + "/cgroup.subtree_control") or os.path.ismount(directory):
+        return
+    with open(directory + "/cgroup.controllers", encoding="utf-8") as file:
+        available = file.read().split()
+    with open(directory + "/cgroup.subtree_control", encoding="utf-8") as file:
+        missing = sorted(set(available) - set(file.read().split()))
+    if missing:
+        _write(directory + "/cgroup.subtree_control", " ".join("+" + name for name in missing))
 
 
 def _write(path, value):

@@ -3,6 +3,8 @@
 
 import time
 
+from .slowness import SLOWNESS
+
 FREE_STATES = ("running", "runnable")  # what the machine's load makes of it
 
 
@@ -36,7 +38,7 @@ class Measurement:
         self.expected = {state: ns / 1e9 for state, ns in truth.states().items()}
         self.gate, self.gate_seconds = gate, gate_seconds
 
-    def problems(self, relative=0.01, absolute=0.002):
+    def problems(self, relative=0.01, absolute=0.002 * SLOWNESS):
         """Sentences, none if all is well.
 
         A thread that was woken waits for a CPU before it can look at the clock: that much may be missing.

@@ -26,5 +26,7 @@ class LoopDisk:
 
     def count_for(self, cgroup):
         """New kernels keep v1's account of disks only for those that have a limit somewhere: one that is never reached."""
+        if "blkio" not in cgroup.directories:
+            return
         with open(cgroup.directories["blkio"] + "/blkio.throttle.read_bps_device", "w", encoding="utf-8") as limit:
             limit.write("%s %d\n" % (self.number, 1 << 40))

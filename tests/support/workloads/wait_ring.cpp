@@ -3,10 +3,12 @@
 #include "scene.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <linux/io_uring.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+
+#include <thread>
 
 namespace {
 
@@ -75,44 +77,57 @@ int count_threads() {
     return count - 2;  // . and ..
 }
 
-/// Until the kernel has ended the ring's worker: it may idle for five seconds after its last request.
+/// The worker ends with its thread, or soon after.
 void await_one_thread(Scene& scene) {
     while (count_threads() > 1)
         scene.timed("nanosleep", [] { return usleep(500); });
 }
 
-/// Reads from a pipe. With async the kernel gives the request to a worker, which waits at least as long as we
-/// do.
-void read_pipe(Scene& scene, bool async) {
-    int ends[2];
-    must(pipe2(ends, O_CLOEXEC), "pipe2");
-    char byte;
-    io_uring_sqe request{};
-    request.opcode = IORING_OP_READ;
-    request.flags = async ? IOSQE_ASYNC : 0;
-    request.fd = ends[0];
-    request.addr = reinterpret_cast<uintptr_t>(&byte);
-    request.len = 1;
-    request.off = static_cast<__u64>(-1);
-    uint64_t begin;
-    {
-        Ring ring;
-        scene.later([write_end = ends[1]] { must(write(write_end, "x", 1), "write"); });
-        begin = boottime_ns();
-        must(scene.timed("io_uring_enter", [&] { return ring.submit_and_wait(request); }), "io_uring_enter");
+/// Reads what comes from the peer of a pair after the wait.
+class DelayedRead {
+  public:
+    DelayedRead(Scene& scene, unsigned char flags) : scene_(scene) {
+        must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends_), "socketpair");
+        request_.opcode = IORING_OP_READ;
+        request_.flags = flags;
+        request_.fd = ends_[0];
+        request_.addr = reinterpret_cast<uintptr_t>(&byte_);
+        request_.len = 1;
+        request_.off = static_cast<__u64>(-1);
+        scene.later([write_end = ends_[1]] { must(write(write_end, "x", 1), "write"); });
     }
-    if (async) {
-        await_one_thread(scene);
-        scene.add("io_uring_worker", boottime_ns() - begin);
+    ~DelayedRead() { close(ends_[0]), close(ends_[1]); }
+
+    void wait() {
+        must(scene_.timed("io_uring_enter", [&] { return ring_.submit_and_wait(request_); }),
+             "io_uring_enter");
     }
-    close(ends[0]), close(ends[1]);
+
+  private:
+    Scene& scene_;
+    Ring ring_;
+    int ends_[2];
+    char byte_;
+    io_uring_sqe request_{};
+};
+
+/// Of a socket, because older kernels give the reads of pipes to a worker.
+void io_uring_read(Scene& scene) {
+    DelayedRead(scene, 0).wait();
 }
 
-void io_uring_read(Scene& scene) {
-    read_pipe(scene, false);
-}
+/// With IOSQE_ASYNC the kernel gives the request to a worker, which waits at least as long as we do. It
+/// belongs to the thread that made the request, and older kernels keep it as long as that lives.
 void io_uring_worker(Scene& scene) {
-    read_pipe(scene, true);
+    DelayedRead read(scene, IOSQE_ASYNC);
+    const uint64_t begin = boottime_ns();
+    std::thread reader([&read] { read.wait(); });
+    scene.timed("futex_wait", [&reader] {
+        reader.join();
+        return 0;
+    });
+    await_one_thread(scene);
+    scene.add("io_uring_worker", boottime_ns() - begin);
 }
 
 }  // namespace

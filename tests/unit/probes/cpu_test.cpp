@@ -69,6 +69,30 @@ TEST_CASE("cpu on v2: microseconds, the weight as shares, max as no quota") {
     CHECK(host.sample() == limited);
 }
 
+TEST_CASE("cpu of a scope that crun made: time is the scope's, the quota and throttling are told one below") {
+    Fixture host(make_cpu_probe(), Host::v2);
+    const std::string scope = "/machine.slice/libpod-1.scope";
+    host.write("unified", "cpu.stat",
+               "usage_usec 3\nuser_usec 1\nsystem_usec 2\nnr_periods 0\nnr_throttled 0\nthrottled_usec 0\n"
+               "nr_bursts 0\nburst_usec 0\n",
+               scope);
+    host.write("unified", "cpu.max", "max 100000\n", scope);
+    host.write("unified", "container/cpu.max", "50000 100000\n", scope);
+    host.write(
+        "unified", "container/cpu.stat",
+        "usage_usec 2\nuser_usec 1\nsystem_usec 1\nnr_periods 60\nnr_throttled 7\nthrottled_usec 758072\n"
+        "nr_bursts 2\nburst_usec 5\n",
+        scope);
+    Page limited = Page{{kUsage, 3000},
+                        {"container_cpu_user_seconds_total", 1000},
+                        {"container_cpu_system_seconds_total", 2000},
+                        {"container_spec_cpu_period", 100000}} +
+                   kQuota;
+    limited["container_cpu_cfs_throttled_seconds_total"] = 758072000;
+    limited["container_cpu_cfs_burst_seconds_total"] = 5000;
+    CHECK(host.sample(scope) == limited);
+}
+
 TEST_CASE("cpu on v2 without the controller: what cpu.stat has all the same, and no limits") {
     Fixture host(make_cpu_probe(), Host::v2);
     host.write("unified", "cpu.stat", "usage_usec 3\nuser_usec 1\nsystem_usec 2\n");

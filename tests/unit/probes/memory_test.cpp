@@ -110,6 +110,21 @@ TEST_CASE("memory on v2: cAdvisor's definitions, and what only v2 tells") {
                                 {faults("pgmajfault", "hierarchy"), 130}});
 }
 
+TEST_CASE("memory of a scope that crun made: usage is the scope's, limits are set one below") {
+    Fixture host(make_memory_probe(), Host::v2);
+    const std::string scope = "/machine.slice/libpod-1.scope";
+    host.write("unified", "memory.current", "1000\n", scope);
+    host.write("unified", "memory.max", "max\n", scope);
+    host.write("unified", "memory.swap.max", "4096\n", scope);
+    host.write("unified", "container/memory.current", "900\n", scope);
+    host.write("unified", "container/memory.max", "33554432\n", scope);
+    host.write("unified", "container/memory.swap.max", "max\n", scope);
+    CHECK(host.sample(scope) == Page{{"container_memory_usage_bytes", 1000},
+                                     {"container_memory_working_set_bytes", 1000},
+                                     {"container_spec_memory_limit_bytes", 33554432},
+                                     {"container_spec_memory_swap_limit_bytes", 4096}});
+}
+
 TEST_CASE("memory of an old kernel or with garbled files: absent, not zero") {
     Fixture host(make_memory_probe(), Host::v2);
     host.write("unified", "memory.current", "1000\n");

@@ -26,5 +26,15 @@ TEST_CASE("the limit of threads: a number, max as 0, garbage as nothing") {
     }
 }
 
+TEST_CASE("the limit of threads of a scope that crun made is that of the cgroup in it, if it has one") {
+    Fixture host(make_tasks_probe(), Host::v2);
+    const std::string scope = "/machine.slice/libpod-1.scope";
+
+    Fixture other(make_tasks_probe(), Host::v2);  // a container's own cgroup of that name is another matter
+    other.write("unified", "pids.max", "23\n");
+    other.write("unified", "container/pids.max", "29\n");
+    CHECK(other.sample() == Page{{"container_threads_max", 23}});
+}
+
 }  // namespace
 }  // namespace plimsoll

@@ -11,6 +11,7 @@ IMAGE = "plimsoll/busybox:1"
 class DockerRuntime(Runtime):
     NAME = "docker"
     PARENTS = ("/docker",)
+    CGROUP_DRIVER = "cgroupfs"
 
     def start_daemon(self):
         self._containerd = start_containerd(self.dir + "/containerd")
@@ -18,7 +19,8 @@ class DockerRuntime(Runtime):
         self._dockerd = Daemon(
             ["/usr/sbin/dockerd", "--data-root", self.dir + "/data", "--exec-root", self.dir + "/exec",
              "-p", self.dir + "/docker.pid", "-H", "unix://" + self.socket, "--containerd", self._containerd.socket,
-             "--iptables=false", "--ip6tables=false", "--bridge=none", "--exec-opt", "native.cgroupdriver=cgroupfs"],
+             "--iptables=false", "--ip6tables=false", "--bridge=none", "--exec-opt",
+             "native.cgroupdriver=" + self.CGROUP_DRIVER],
             self.dir + "/dockerd.log")
         self._dockerd.wait_ready(lambda: run(self._docker("version"), check=False).returncode == 0)
         run(self._docker("import", self._image_tar(), IMAGE))

@@ -3,9 +3,24 @@
 
 import os
 
-from ..cgroup import Cgroup
+from ..cgroup import Cgroup, hierarchies
 from ..shell import run
 from .base import Container, Runtime
+
+
+def _limits(cpus, cpuset, memory):
+    """Settings for v1 or for pure v2."""
+    v2 = set(hierarchies()) == {""}
+    found = []
+    if cpus and v2:
+        found.append(("lxc.cgroup2.cpu.max", "%d 100000" % (cpus * 1e5)))
+    elif cpus:
+        found += [("lxc.cgroup.cpu.cfs_period_us", "100000"), ("lxc.cgroup.cpu.cfs_quota_us", int(cpus * 1e5))]
+    if cpuset:
+        found.append(("lxc.cgroup2.cpuset.cpus" if v2 else "lxc.cgroup.cpuset.cpus", cpuset))
+    if memory:
+        found.append(("lxc.cgroup2.memory.max" if v2 else "lxc.cgroup.memory.limit_in_bytes", memory))
+    return found
 
 
 class LxcRuntime(Runtime):
@@ -23,12 +38,7 @@ class LxcRuntime(Runtime):
                     ("lxc.net.0.flags", "up"),  # its loopback
                     ("lxc.mount.auto", "proc:mixed sys:ro"), ("lxc.autodev", "1"), ("lxc.pty.max", "0"),
                     ("lxc.tty.max", "0"), ("lxc.environment", "PATH=/bin"), ("lxc.apparmor.profile", "unconfined")]
-        if cpus:
-            settings += [("lxc.cgroup.cpu.cfs_period_us", "100000"), ("lxc.cgroup.cpu.cfs_quota_us", int(cpus * 1e5))]
-        if cpuset:
-            settings.append(("lxc.cgroup.cpuset.cpus", cpuset))
-        if memory:
-            settings.append(("lxc.cgroup.memory.limit_in_bytes", memory))
+        settings += _limits(cpus, cpuset, memory)
         for outside, inside in mounts:
             settings.append(("lxc.mount.entry", "%s %s none bind,create=dir 0 0" % (outside, inside.lstrip("/"))))
         with open("%s/%s/config" % (self.dir, name), "w", encoding="utf-8") as file:

@@ -10,6 +10,7 @@ IMAGE = "localhost/plimsoll-busybox:1"
 class PodmanRuntime(Runtime):
     NAME = "podman"
     PARENTS = ("/libpod_parent/conmon",)
+    CGROUPS = ("--cgroup-manager=cgroupfs", "--runtime=runc")
 
     def start_daemon(self):  # there is none; the image is all there is to prepare
         run(self._podman("import", self._image_tar(), IMAGE), timeout=120)
@@ -50,4 +51,4 @@ class PodmanRuntime(Runtime):
 
     def _podman(self, *arguments):
         return ["podman", "--root", self.dir + "/storage", "--runroot", self.dir + "/run", "--tmpdir",
-                self.dir + "/tmp", "--cgroup-manager=cgroupfs", "--runtime=runc", *arguments]
+                self.dir + "/tmp", *self.CGROUPS, *arguments]
