@@ -93,7 +93,10 @@ std::string Reading::states(const Cgroup& cgroup) const {
 }
 
 Agent::Agent(const CgroupTree& tree, Options options)
-    : selector_(configuration(tree)), layout_(tree.layout()), config_(default_config()) {
+    : selector_(configuration(tree)),
+      layout_(tree.layout()),
+      processes_(ProcessFinder(layout_), nullptr),
+      config_(default_config()) {
     if (options.configure) {
         options.configure(config_);
     }
@@ -111,7 +114,7 @@ Agent::Agent(const CgroupTree& tree, Options options)
     }
     for (auto& probe : make_probes()) {
         if ((probe->name() != "ledger" && probe->name() != "smoothing") || options.ledger) {
-            value_or_throw(probe->start({*scope, *types, layout_, config_}));
+            value_or_throw(probe->start({*scope, *types, layout_, config_, nullptr, &processes_}));
             probes.push_back(std::move(probe));
         }
     }
@@ -201,6 +204,7 @@ Reading Agent::read() {
     for (const auto& probe : probes) {
         probe->sample({reading.now_ns, containers, {}}, writer);
     }
+    processes_.end_sample();
     reading.end_ns = boot_time_ns();
     return reading;
 }

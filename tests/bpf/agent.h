@@ -17,6 +17,7 @@
 #include "containers/watcher.h"
 #include "event_counts.h"
 #include "exposition/snapshot.h"
+#include "files/container_process.h"
 #include "kernel/scope.h"
 #include "probes/probe.h"
 
@@ -114,6 +115,7 @@ class Agent {
 
     Selector selector_;
     CgroupLayout layout_;
+    ContainerProcesses processes_;
     Config config_;
     std::unique_ptr<EventChannel> channel_;
     bool moved_ = false;
