@@ -7,6 +7,7 @@
 #include "io_account.bpf.h"
 #include "io_calls.bpf.h"
 #include "io_class.bpf.h"
+#include "io_uring.bpf.h"
 #include "scope.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -132,4 +133,33 @@ SEC("tp_btf/sys_exit")
 int BPF_PROG(on_sys_exit, struct pt_regs* registers, long result) {
     __u32 call = io_call_of(call_number(registers));
     return call ? end_call(registers, call, result) : 0;
+}
+
+/* Two names of one hook: the first since 6.2. */
+SEC("tp_btf/io_uring_submit_req")
+int BPF_PROG(on_uring_submit, struct io_kiocb* request) {
+    return submit_request(request);
+}
+
+SEC("tp_btf/io_uring_submit_sqe")
+int BPF_PROG(on_uring_submit_sqe, struct io_kiocb* request) {
+    return submit_request(request);
+}
+
+SEC("tp_btf/io_uring_queue_async_work")
+int BPF_PROG(on_uring_punt, struct io_kiocb* request) {
+    return punt_request(request);
+}
+
+/* What completes is in the entry of the ring, since 6.13 or so; before, it is in the arguments themselves. */
+SEC("tp_btf/io_uring_complete")
+int BPF_PROG(on_uring_complete, void* ring, void* request, struct io_uring_cqe* entry) {
+    return request ? complete_request((__u64)ring, (__u64)request, entry->res)
+                   : complete_part((__u64)ring, entry->user_data, entry->res);
+}
+
+SEC("tp_btf/io_uring_complete")
+int BPF_PROG(on_uring_complete_values, void* ring, void* request, __u64 user_data, int result) {
+    return request ? complete_request((__u64)ring, (__u64)request, result)
+                   : complete_part((__u64)ring, user_data, result);
 }

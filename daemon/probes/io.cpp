@@ -8,6 +8,7 @@
 #include "core/clock.h"
 #include "kernel/mapped_array.h"
 #include "kernel/programs.h"
+#include "probes/io_requests.h"
 #include "probes/probe.h"
 #include "shared/io.h"
 
@@ -25,7 +26,7 @@ struct Family {
     enum : std::uint8_t { bytes, operations, errors, seconds, count };
 };
 
-constexpr std::array<MetricSpec, Family::count> kMetrics{{
+constexpr std::array<MetricSpec, Family::count> kCallMetrics{{
     {"container_io_bytes_total", MetricType::counter, "bytes", kLabels,
      "Bytes that calls of the container have read and written, by the kind of file.", kHooks},
     {"container_io_operations_total", MetricType::counter, "", kLabels,
@@ -37,6 +38,12 @@ constexpr std::array<MetricSpec, Family::count> kMetrics{{
     {"container_io_seconds", MetricType::histogram, "seconds", kLabels,
      "How long calls of the container took to read or write.", kHooks},
 }};
+
+constexpr auto kMetrics = [] {
+    std::array<MetricSpec, kCallMetrics.size() + kIoRequestMetrics.size()> all{};
+    std::ranges::copy(kIoRequestMetrics, std::ranges::copy(kCallMetrics, all.begin()).out);
+    return all;
+}();
 
 /// By cell.
 constexpr std::array<std::string_view, IO_CELLS> kFragments{
@@ -75,16 +82,26 @@ class IoProbe : public Probe {
     [[nodiscard]] std::string_view name() const override { return "io"; }
     [[nodiscard]] std::string_view method() const override { return "syscalls"; }
     [[nodiscard]] std::span<const MetricSpec> metrics() const override { return kMetrics; }
-    [[nodiscard]] std::vector<std::string> hooks(const KernelTypes&) const override {
+    [[nodiscard]] std::vector<std::string> hooks(const KernelTypes& types) const override {
         const auto skeleton = open_skeleton<io_bpf>({});
-        return skeleton ? program_sections((*skeleton)->obj) : std::vector<std::string>{};
+        if (!skeleton) {
+            return {};
+        }
+        choose_programs(**skeleton, types);
+        return program_sections((*skeleton)->obj);
     }
 
     Result<void> start(const ProbeContext& context) override;
     Result<void> watching(bool any) override;
     void sample(const SampleContext& context, SampleWriter& writer) override;
-    void fold(std::uint32_t slot, Handle heir) override { sums_.fold(slot, heir); }
-    void forget(Handle container) override { sums_.forget(container); }
+    void fold(std::uint32_t slot, Handle heir) override {
+        sums_.fold(slot, heir);
+        requests_.fold(slot, heir);
+    }
+    void forget(Handle container) override {
+        sums_.forget(container);
+        requests_.forget(container);
+    }
     [[nodiscard]] bpf_object* object() const override { return skeleton_->obj; }
 
   private:
@@ -93,6 +110,7 @@ class IoProbe : public Probe {
         IoSums sums;
     };
 
+    static void choose_programs(const io_bpf& skeleton, const KernelTypes& types);
     void configure(const ProbeContext& context);
     Result<void> map_accounts(std::uint32_t slots);
     [[nodiscard]] IoSums read_slot(std::uint32_t slot) const;
@@ -106,8 +124,21 @@ class IoProbe : public Probe {
     MappedArray<io_account> counts_;
     MappedArray<io_times> times_;
     SlotSums<IoSums> sums_{[this](std::uint32_t slot) { return read_slot(slot); }};
+    IoRequests requests_;
     std::vector<Row> rows_;
 };
+
+void IoProbe::choose_programs(const io_bpf& skeleton, const KernelTypes& types) {
+    const auto& programs = skeleton.progs;
+    const bool rings = types.has_tracepoint("io_uring_complete");  // else the kernel was built without
+    const bool entry = types.tracepoint_argument_is_pointer("io_uring_complete", 2);
+    const bool request = types.has_tracepoint("io_uring_submit_req");
+    bpf_program__set_autoload(programs.on_uring_submit, rings && request);
+    bpf_program__set_autoload(programs.on_uring_submit_sqe, rings && !request);
+    bpf_program__set_autoload(programs.on_uring_punt, rings);
+    bpf_program__set_autoload(programs.on_uring_complete, rings && entry);
+    bpf_program__set_autoload(programs.on_uring_complete_values, rings && !entry);
+}
 
 void IoProbe::configure(const ProbeContext& context) {
     const std::uint32_t slots = context.scope.slot_count(), cpus = context.scope.cpu_count();
@@ -120,6 +151,7 @@ void IoProbe::configure(const ProbeContext& context) {
     skeleton_->rodata->io_copies_shared = cpus > copies_;
     bpf_map__set_max_entries(skeleton_->maps.io_accounts, slots * copies_);
     bpf_map__set_max_entries(skeleton_->maps.io_times, latency_ ? slots * copies_ : 1);
+    bpf_map__set_max_entries(skeleton_->maps.io_request_accounts, slots);
     bpf_program__set_autoload(skeleton_->progs.on_sys_enter, latency_);
 }
 
@@ -129,6 +161,7 @@ Result<void> IoProbe::start(const ProbeContext& context) {
         return std::unexpected(skeleton.error());
     }
     skeleton_ = std::move(*skeleton);
+    choose_programs(*skeleton_, context.types);
     configure(context);
     if (auto loaded = load_skeleton(*skeleton_); !loaded) {
         return loaded;
@@ -148,8 +181,10 @@ Result<void> IoProbe::map_accounts(std::uint32_t slots) {
         return std::unexpected(counts.error());
     }
     counts_ = std::move(*counts);
-    if (!latency_) {
-        return {};
+    auto requests = requests_.open(bpf_map__fd(skeleton_->maps.io_request_accounts),
+                                   bpf_map__fd(skeleton_->maps.io_requests), slots);
+    if (!requests || !latency_) {
+        return requests;
     }
     auto times =
         MappedArray<io_times>::map(bpf_map__fd(skeleton_->maps.io_times), std::size_t{slots} * copies_);
@@ -214,6 +249,7 @@ void IoProbe::sample(const SampleContext& context, SampleWriter& writer) {
             writer.histogram(row.container, kFragments[cell], time.buckets, time.sum_ns);
         });
     }
+    requests_.sample(context, writer, latency_);
 }
 
 }  // namespace
