@@ -5,6 +5,7 @@
  */
 #include "calls.bpf.h"
 #include "io_account.bpf.h"
+#include "io_aio.bpf.h"
 #include "io_calls.bpf.h"
 #include "io_class.bpf.h"
 #include "io_uring.bpf.h"
@@ -110,8 +111,10 @@ static __always_inline int end_call(struct pt_regs* registers, __u32 call, __s64
     if (!thread)
         return 0;
     __u32 slot = slot_of_thread(task, thread);
-    if (!slot || IS_COMPAT(task) || call >= IO_CALL_AIO)
+    if (!slot || IS_COMPAT(task))
         return 0;
+    if (call >= IO_CALL_AIO)
+        return result > 0 ? end_aio_call(registers, slot, call == IO_CALL_AIO_SUBMIT, result) : 0;
     __u64 since;
     struct io_ends ends = recall(task, thread, registers, call, &since);
     struct io_outcome outcome = {.result = result, .ns = since ? bpf_ktime_get_boot_ns() - since : 0};
