@@ -27,17 +27,21 @@ enum io_call {
 enum { PLIMSOLL_SYSCALLS(IO_CALL_NUMBER) };
 
 /* clang-format off */
-#define IO_CALLS(X)                                                                              \
-    X(read, READ) X(pread64, READ) X(readv, READ) X(preadv, READ) X(preadv2, READ)               \
-    X(recvfrom, READ) X(recvmsg, READ) X(recvmmsg, RECV_MESSAGES)                                \
-    X(write, WRITE) X(pwrite64, WRITE) X(writev, WRITE) X(pwritev, WRITE) X(pwritev2, WRITE)     \
-    X(sendto, WRITE) X(sendmsg, WRITE) X(sendmmsg, SEND_MESSAGES)                                \
-    X(sendfile, SENDFILE) X(splice, SPLICE) X(copy_file_range, SPLICE) X(tee, TEE)               \
-    X(vmsplice, VMSPLICE)                                                                        \
-    X(io_submit, AIO_SUBMIT) X(io_getevents, AIO_REAP) X(io_pgetevents, AIO_REAP)
+/* X(name, the kernel's function for it, call) */
+#define IO_CALLS(X)                                                                                   \
+    X(read, read, READ) X(pread64, pread64, READ) X(readv, readv, READ) X(preadv, preadv, READ)       \
+    X(preadv2, preadv2, READ) X(recvfrom, recvfrom, READ) X(recvmsg, recvmsg, READ)                   \
+    X(recvmmsg, recvmmsg, RECV_MESSAGES)                                                              \
+    X(write, write, WRITE) X(pwrite64, pwrite64, WRITE) X(writev, writev, WRITE)                      \
+    X(pwritev, pwritev, WRITE) X(pwritev2, pwritev2, WRITE) X(sendto, sendto, WRITE)                  \
+    X(sendmsg, sendmsg, WRITE) X(sendmmsg, sendmmsg, SEND_MESSAGES)                                   \
+    X(sendfile, sendfile64, SENDFILE) X(splice, splice, SPLICE)                                       \
+    X(copy_file_range, copy_file_range, SPLICE) X(tee, tee, TEE) X(vmsplice, vmsplice, VMSPLICE)      \
+    X(io_submit, io_submit, AIO_SUBMIT) X(io_getevents, io_getevents, AIO_REAP)                       \
+    X(io_pgetevents, io_pgetevents, AIO_REAP)
 /* clang-format on */
 
-#define IO_CALL_ROW(name, call) [NUMBER_##name] = IO_CALL_##call,
+#define IO_CALL_ROW(name, function, call) [NUMBER_##name] = IO_CALL_##call,
 static const unsigned char io_calls[PLIMSOLL_SYSCALL_LIMIT] = {IO_CALLS(IO_CALL_ROW)};
 
 /* How a call of this number counts; IO_CALL_NONE for most. Nothing else is asked before this. */

@@ -126,6 +126,8 @@ static __always_inline int end_call(struct pt_regs* registers, __u32 call, __s64
     return 0;
 }
 
+#include "io_fentry.bpf.h"
+
 SEC("tp_btf/sys_enter")
 int BPF_PROG(on_sys_enter, struct pt_regs* registers, long number) {
     __u32 call = io_call_of(number);

@@ -5,9 +5,11 @@
 #include <bit>
 #include <optional>
 
+#include "config/names.h"
 #include "core/clock.h"
 #include "kernel/mapped_array.h"
 #include "kernel/programs.h"
+#include "probes/io_programs.h"
 #include "probes/io_requests.h"
 #include "probes/probe.h"
 #include "shared/io.h"
@@ -18,7 +20,7 @@ namespace plimsoll {
 
 namespace {
 
-constexpr std::string_view kHooks = "tp_btf/sys_enter, tp_btf/sys_exit";
+constexpr std::string_view kHooks = "tp_btf/sys_enter, tp_btf/sys_exit; or fentry and fexit of the calls";
 constexpr std::string_view kLabels =
     "class (file, block, inet, unix, netlink, pipe, tty, other), direction (read, write)";
 
@@ -80,15 +82,21 @@ struct IoSums {
 class IoProbe : public Probe {
   public:
     [[nodiscard]] std::string_view name() const override { return "io"; }
-    [[nodiscard]] std::string_view method() const override { return "syscalls"; }
+    [[nodiscard]] std::string_view method() const override { return to_string(method_); }
     [[nodiscard]] std::span<const MetricSpec> metrics() const override { return kMetrics; }
     [[nodiscard]] std::vector<std::string> hooks(const KernelTypes& types) const override {
         const auto skeleton = open_skeleton<io_bpf>({});
         if (!skeleton) {
             return {};
         }
-        choose_programs(**skeleton, types);
+        choose_io_programs(**skeleton, IoMethod::syscalls, true, types);
         return program_sections((*skeleton)->obj);
+    }
+    [[nodiscard]] std::string_view cost() const override {
+        return method_ == IoMethod::fentry
+                   ? "by fentry: only calls that read and write pay, while a container is watched"
+                   : "by the hooks of all system calls: each one of the machine pays, while a container is "
+                     "watched (docs/overhead.md)";
     }
 
     Result<void> start(const ProbeContext& context) override;
@@ -110,7 +118,7 @@ class IoProbe : public Probe {
         IoSums sums;
     };
 
-    static void choose_programs(const io_bpf& skeleton, const KernelTypes& types);
+    Result<void> start_by(IoMethod method, const ProbeContext& context);
     void configure(const ProbeContext& context);
     Result<void> map_accounts(std::uint32_t slots);
     [[nodiscard]] IoSums read_slot(std::uint32_t slot) const;
@@ -119,6 +127,7 @@ class IoProbe : public Probe {
 
     Skeleton<io_bpf> skeleton_;
     std::optional<Links> links_;  // empty while there is nothing to watch
+    IoMethod method_ = IoMethod::automatic;
     bool latency_ = true;
     std::uint32_t copies_ = 1;  // of each slot's account
     MappedArray<io_account> counts_;
@@ -128,18 +137,6 @@ class IoProbe : public Probe {
     std::vector<Row> rows_;
 };
 
-void IoProbe::choose_programs(const io_bpf& skeleton, const KernelTypes& types) {
-    const auto& programs = skeleton.progs;
-    const bool rings = types.has_tracepoint("io_uring_complete");  // else the kernel was built without
-    const bool entry = types.tracepoint_argument_is_pointer("io_uring_complete", 2);
-    const bool request = types.has_tracepoint("io_uring_submit_req");
-    bpf_program__set_autoload(programs.on_uring_submit, rings && request);
-    bpf_program__set_autoload(programs.on_uring_submit_sqe, rings && !request);
-    bpf_program__set_autoload(programs.on_uring_punt, rings);
-    bpf_program__set_autoload(programs.on_uring_complete, rings && entry);
-    bpf_program__set_autoload(programs.on_uring_complete_values, rings && !entry);
-}
-
 void IoProbe::configure(const ProbeContext& context) {
     const std::uint32_t slots = context.scope.slot_count(), cpus = context.scope.cpu_count();
     latency_ = context.config.io.latency;
@@ -148,21 +145,39 @@ void IoProbe::configure(const ProbeContext& context) {
     skeleton_->rodata->kernel_can_cast = context.types.has_function("bpf_rdonly_cast");
     skeleton_->rodata->io_latency = latency_;
     skeleton_->rodata->io_account_mask = copies_ - 1;
-    skeleton_->rodata->io_copies_shared = cpus > copies_;
+    // A program that is attached to a function can be interrupted by another thread of its CPU in another
+    // one.
+    skeleton_->rodata->io_copies_shared = cpus > copies_ || method_ == IoMethod::fentry;
     bpf_map__set_max_entries(skeleton_->maps.io_accounts, slots * copies_);
     bpf_map__set_max_entries(skeleton_->maps.io_times, latency_ ? slots * copies_ : 1);
     bpf_map__set_max_entries(skeleton_->maps.io_request_accounts, slots);
-    bpf_program__set_autoload(skeleton_->progs.on_sys_enter, latency_);
 }
 
+/// The first way that works, or why none does.
 Result<void> IoProbe::start(const ProbeContext& context) {
+    Result<void> started;
+    for (const IoMethod method : io_methods(context.config.io.method)) {
+        started = start_by(method, context);
+        if (started) {
+            return started;
+        }
+        started = std::unexpected(started.error().in("method " + std::string(to_string(method))));
+    }
+    return started;
+}
+
+Result<void> IoProbe::start_by(IoMethod method, const ProbeContext& context) {
+    method_ = method;
+    if (const auto missing = io_method_missing(method, context.types); !missing.empty()) {
+        return fail("this kernel has no " + missing);
+    }
     auto skeleton = open_skeleton<io_bpf>(context.scope.maps());
     if (!skeleton) {
         return std::unexpected(skeleton.error());
     }
     skeleton_ = std::move(*skeleton);
-    choose_programs(*skeleton_, context.types);
     configure(context);
+    choose_io_programs(*skeleton_, method, latency_, context.types);
     if (auto loaded = load_skeleton(*skeleton_); !loaded) {
         return loaded;
     }

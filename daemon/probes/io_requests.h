@@ -19,7 +19,7 @@ inline constexpr std::array<MetricSpec, 4> kIoRequestMetrics{{
     {"container_io_uring_requests_total", MetricType::counter, "",
      "operation (the name of the IORING_OP_… in small letters; other)",
      "Requests that the container has submitted to io_uring.", "tp_btf/io_uring_submit_req"},
-    {"container_io_uring_punted_total", MetricType::counter, "", "operation (as above)",
+    {"container_io_uring_punted_total", MetricType::counter, "", "operation (the same)",
      "Requests of the container that io_uring has given to a worker thread, because they could not go on "
      "without waiting.",
      "tp_btf/io_uring_queue_async_work"},
