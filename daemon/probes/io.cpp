@@ -179,7 +179,11 @@ Result<void> IoProbe::start_by(IoMethod method, const ProbeContext& context) {
     configure(context);
     choose_io_programs(*skeleton_, method, latency_, context.types);
     if (auto loaded = load_skeleton(*skeleton_); !loaded) {
-        return loaded;
+        return method == IoMethod::fentry ? fail(
+                                                "refused by the kernel, which may allow no programs at its "
+                                                "functions; `syscalls` works "
+                                                "on every kernel")
+                                          : loaded;
     }
     if (auto mapped = map_accounts(context.scope.slot_count()); !mapped) {
         return mapped;

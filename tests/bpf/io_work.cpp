@@ -7,6 +7,8 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+#include <catch2/catch.hpp>
+
 #include <array>
 #include <stdexcept>
 
@@ -98,6 +100,33 @@ IoCounts Worker::run(Agent& agent) {
 
 IoCounts counted(Agent& agent, const Cgroup& cgroup, std::function<void()> work) {
     return Worker(cgroup, std::move(work)).run(agent);
+}
+
+namespace {
+
+Agent::Options with(IoMethod method) {
+    return {.configure = [method](Config& config) { config.io.method = method; }};
+}
+
+/// The kernel of the development machine refuses programs at functions.
+const std::vector<IoMethod>& possible_ways(const CgroupTree& tree) {
+    static const std::vector<IoMethod> kWays = [&] {
+        std::vector<IoMethod> ways{IoMethod::syscalls};
+        try {
+            const Agent attempt(tree, with(IoMethod::fentry));
+            ways.push_back(IoMethod::fentry);
+        } catch (const std::runtime_error& refused) {
+            WARN("SKIPPED: bpf: fentry: " << refused.what());
+        }
+        return ways;
+    }();
+    return kWays;
+}
+
+}  // namespace
+
+Agent::Options each_way(const CgroupTree& tree) {
+    return with(GENERATE_REF(from_range(possible_ways(tree))));
 }
 
 UniqueFd make_file(std::size_t size) {

@@ -2,12 +2,14 @@
 #define CATCH_CONFIG_MAIN
 #include <unistd.h>
 
+#include <spdlog/spdlog.h>
 #include <catch2/catch.hpp>
 
 #include <cstdio>
 #include <cstdlib>
 
 #include "containers/cgroup_tree.h"
+#include "kernel/features.h"
 
 namespace {
 
@@ -15,6 +17,10 @@ namespace {
 struct Requirements : Catch::TestEventListenerBase {
     using TestEventListenerBase::TestEventListenerBase;
     void testRunStarting(const Catch::TestRunInfo&) override {
+        plimsoll::route_libbpf_messages();  // what a kernel refuses is tried, too
+        if (std::getenv("PLIMSOLL_TEST_DEBUG") != nullptr) {
+            spdlog::set_level(spdlog::level::debug);
+        }
         const auto layout = plimsoll::detect_layout();
         const char* missing = geteuid() != 0           ? "needs root"
                               : !layout || !layout->v2 ? "needs a cgroup2 mount"
