@@ -41,7 +41,8 @@ enum { PLIMSOLL_SYSCALLS(IO_CALL_NUMBER) };
     X(io_pgetevents, io_pgetevents, AIO_REAP)
 /* clang-format on */
 
-#define IO_CALL_ROW(name, function, call) [NUMBER_##name] = IO_CALL_##call,
+#define IO_CALL_ELEMENT(number, call) [number] = call,
+#define IO_CALL_ROW(name, function, call) IO_CALL_ELEMENT(NUMBER_##name, IO_CALL_##call)
 static const unsigned char io_calls[PLIMSOLL_SYSCALL_LIMIT] = {IO_CALLS(IO_CALL_ROW)};
 
 /* How a call of this number counts; IO_CALL_NONE for most. Nothing else is asked before this. */

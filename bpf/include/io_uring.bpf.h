@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Requests of io_uring, from submission to completion. They complete in any thread, so what is known of the one
- * that submitted is kept by the request's address. Those that complete without a word to their ring
+ * Requests of io_uring, from submission to completion. They complete in any thread, so what is known of the
+ * one that submitted is kept by the request's address. Those that complete without a word to their ring
  * (IOSQE_CQE_SKIP_SUCCESS) are counted as requests, and nothing is known of their end.
  */
 #pragma once
@@ -32,7 +32,8 @@ struct {
 } io_multishots SEC(".maps");
 
 enum io_moves { IO_MOVES_NONE, IO_MOVES_READ, IO_MOVES_WRITE, IO_MOVES_BOTH };
-#define IO_URING_MOVES(name, moves) [IO_URING_##name] = IO_MOVES_##moves,
+#define IO_MOVES_ELEMENT(operation, moves) [operation] = moves,
+#define IO_URING_MOVES(name, moves) IO_MOVES_ELEMENT(IO_URING_##name, IO_MOVES_##moves)
 static const unsigned char io_uring_moves[IO_URING_OPERATIONS] = {
     PLIMSOLL_IO_URING_OPERATIONS(IO_URING_MOVES)};
 

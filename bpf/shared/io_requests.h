@@ -9,26 +9,23 @@
  * The second column says what the result of one is: bytes read or written, both (splice, tee), or something
  * else. Numbers beyond the list are operation="other".
  */
-#define PLIMSOLL_IO_URING_OPERATIONS(X)                                                                      \
-    X(nop, NONE)                                                                                             \
-    X(readv, READ) X(writev, WRITE) X(fsync, NONE) X(read_fixed, READ) X(write_fixed, WRITE)                 \
-        X(poll_add, NONE) X(poll_remove, NONE) X(sync_file_range, NONE) X(sendmsg, WRITE) X(recvmsg, READ)   \
-            X(timeout, NONE) X(timeout_remove, NONE) X(accept, NONE) X(async_cancel, NONE)                   \
-                X(link_timeout, NONE) X(connect, NONE) X(fallocate, NONE) X(openat, NONE) X(close, NONE)     \
-                    X(files_update, NONE) X(statx, NONE) X(read, READ) X(write, WRITE) X(fadvise, NONE)      \
-                        X(madvise, NONE) X(send, WRITE) X(recv, READ) X(openat2, NONE) X(epoll_ctl, NONE)    \
-                            X(splice, BOTH) X(provide_buffers, NONE) X(remove_buffers, NONE) X(tee, BOTH)    \
-                                X(shutdown, NONE) X(renameat, NONE) X(unlinkat, NONE) X(mkdirat, NONE)       \
-                                    X(symlinkat, NONE) X(linkat, NONE) X(msg_ring, NONE) X(fsetxattr, NONE)  \
-                                        X(setxattr, NONE) X(fgetxattr, NONE) X(getxattr, NONE)               \
-                                            X(socket, NONE) X(uring_cmd, NONE) X(send_zc, WRITE)             \
-                                                X(sendmsg_zc, WRITE) X(read_multishot, READ) X(waitid, NONE) \
-                                                    X(futex_wait, NONE) X(futex_wake, NONE)                  \
-                                                        X(futex_waitv, NONE) X(fixed_fd_install, NONE)       \
-                                                            X(ftruncate, NONE) X(bind, NONE) X(listen, NONE) \
-                                                                X(recv_zc, READ) X(epoll_wait, NONE)         \
-                                                                    X(readv_fixed, READ)                     \
-                                                                        X(writev_fixed, WRITE) X(pipe, NONE)
+/* clang-format off */
+#define PLIMSOLL_IO_URING_OPERATIONS(X)                                                               \
+    X(nop, NONE) X(readv, READ) X(writev, WRITE) X(fsync, NONE) X(read_fixed, READ)                   \
+    X(write_fixed, WRITE) X(poll_add, NONE) X(poll_remove, NONE) X(sync_file_range, NONE)             \
+    X(sendmsg, WRITE) X(recvmsg, READ) X(timeout, NONE) X(timeout_remove, NONE) X(accept, NONE)       \
+    X(async_cancel, NONE) X(link_timeout, NONE) X(connect, NONE) X(fallocate, NONE) X(openat, NONE)   \
+    X(close, NONE) X(files_update, NONE) X(statx, NONE) X(read, READ) X(write, WRITE)                 \
+    X(fadvise, NONE) X(madvise, NONE) X(send, WRITE) X(recv, READ) X(openat2, NONE)                   \
+    X(epoll_ctl, NONE) X(splice, BOTH) X(provide_buffers, NONE) X(remove_buffers, NONE)               \
+    X(tee, BOTH) X(shutdown, NONE) X(renameat, NONE) X(unlinkat, NONE) X(mkdirat, NONE)               \
+    X(symlinkat, NONE) X(linkat, NONE) X(msg_ring, NONE) X(fsetxattr, NONE) X(setxattr, NONE)         \
+    X(fgetxattr, NONE) X(getxattr, NONE) X(socket, NONE) X(uring_cmd, NONE) X(send_zc, WRITE)         \
+    X(sendmsg_zc, WRITE) X(read_multishot, READ) X(waitid, NONE) X(futex_wait, NONE)                  \
+    X(futex_wake, NONE) X(futex_waitv, NONE) X(fixed_fd_install, NONE) X(ftruncate, NONE)             \
+    X(bind, NONE) X(listen, NONE) X(recv_zc, READ) X(epoll_wait, NONE) X(readv_fixed, READ)           \
+    X(writev_fixed, WRITE) X(pipe, NONE)
+/* clang-format on */
 
 #define PLIMSOLL_IO_URING_ENUM(name, moves) IO_URING_##name,
 enum plimsoll_io_uring_operation {

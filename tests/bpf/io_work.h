@@ -48,8 +48,8 @@ class Worker {
     Child child_;
 };
 
-/// The agent with each of the ways in which probe io can see calls here, one after another: for a test to be run
-/// with each.
+/// The agent with each of the ways in which probe io can see calls here, one after another: for a test to be
+/// run with each.
 Agent::Options each_way(const CgroupTree& tree);
 
 /// What a single piece of work in a new process counted for.
