@@ -37,9 +37,13 @@ enum io_moves { IO_MOVES_NONE, IO_MOVES_READ, IO_MOVES_WRITE, IO_MOVES_BOTH };
 static const unsigned char io_uring_moves[IO_URING_OPERATIONS] = {
     PLIMSOLL_IO_URING_OPERATIONS(IO_URING_MOVES)};
 
+/* Below IO_URING_OPERATIONS, in a way that older verifiers see, too. */
 static __always_inline __u32 uring_operation(struct io_kiocb* request) {
     __u32 operation = READ(struct io_kiocb, request, opcode);
-    return operation < IO_URING_OTHER ? operation : IO_URING_OTHER;
+    if (operation > IO_URING_OTHER)
+        operation = IO_URING_OTHER;
+    barrier_var(operation);
+    return operation & (IO_URING_OPERATIONS - 1);
 }
 
 /* The thread that submits; for SQPOLL that is the ring's own, which belongs where the ring was made. */
@@ -79,11 +83,11 @@ static __always_inline int submit_request(struct io_kiocb* request) {
     struct io_request_account* account = slot ? find_request_account(slot) : 0;
     if (!account)
         return 0;
-    __sync_fetch_and_add(&account->uring_requests[operation & (IO_URING_OPERATIONS - 1)], 1);
+    __sync_fetch_and_add(&account->uring_requests[operation], 1);
     if (request->flags & REQ_F_CQE_SKIP)
         return 0;
     struct io_request record = {.slot = slot, .operation = operation};
-    if (io_uring_moves[operation & (IO_URING_OPERATIONS - 1)] == IO_MOVES_BOTH)
+    if (io_uring_moves[operation] == IO_MOVES_BOTH)
         record.from_class = class_of_input(task, request);
     if (is_multishot(request, operation)) {
         record.multishot = 1;
@@ -101,7 +105,7 @@ static __always_inline int punt_request(struct io_kiocb* request) {
     __u32 slot = submitter_slot(&task);
     struct io_request_account* account = slot ? find_request_account(slot) : 0;
     if (account)
-        __sync_fetch_and_add(&account->uring_punted[uring_operation(request) & (IO_URING_OPERATIONS - 1)], 1);
+        __sync_fetch_and_add(&account->uring_punted[uring_operation(request)], 1);
     return 0;
 }
 

@@ -94,7 +94,7 @@ class IoProbe : public Probe {
     }
     [[nodiscard]] std::string_view cost() const override {
         return method_ == IoMethod::fentry
-                   ? "by fentry: only calls that read and write pay, while a container is watched"
+                   ? "by fentry: only calls that read and write pay"
                    : "by the hooks of all system calls: each one of the machine pays, while a container is "
                      "watched (docs/overhead.md)";
     }
@@ -118,6 +118,7 @@ class IoProbe : public Probe {
         IoSums sums;
     };
 
+    Result<void> attach();
     Result<void> start_by(IoMethod method, const ProbeContext& context);
     void configure(const ProbeContext& context);
     Result<void> map_accounts(std::uint32_t slots);
@@ -188,8 +189,10 @@ Result<void> IoProbe::start_by(IoMethod method, const ProbeContext& context) {
     if (auto mapped = map_accounts(context.scope.slot_count()); !mapped) {
         return mapped;
     }
-    auto attached = watching(true);  // whether it works is known now, not when the first container comes
-    links_.reset();
+    auto attached = attach();  // whether it works is known now, not when the first container comes
+    if (!attached || method != IoMethod::fentry) {
+        links_.reset();
+    }
     return attached;
 }
 
@@ -214,11 +217,17 @@ Result<void> IoProbe::map_accounts(std::uint32_t slots) {
     return {};
 }
 
+/// Programs at functions stay: dozens of them take their time, and only calls that read and write pay for
+/// them.
 Result<void> IoProbe::watching(bool any) {
-    links_.reset();
-    if (!any) {
+    if (method_ == IoMethod::fentry) {
         return {};
     }
+    links_.reset();
+    return any ? attach() : Result<void>();
+}
+
+Result<void> IoProbe::attach() {
     skeleton_->bss->io_attached_ns = boot_time_ns();
     return links_.emplace().attach(skeleton_->obj);
 }

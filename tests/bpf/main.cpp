@@ -2,7 +2,6 @@
 #define CATCH_CONFIG_MAIN
 #include <unistd.h>
 
-#include <spdlog/spdlog.h>
 #include <catch2/catch.hpp>
 
 #include <cstdio>
@@ -17,9 +16,8 @@ namespace {
 struct Requirements : Catch::TestEventListenerBase {
     using TestEventListenerBase::TestEventListenerBase;
     void testRunStarting(const Catch::TestRunInfo&) override {
-        plimsoll::route_libbpf_messages();  // what a kernel refuses is tried, too
-        if (std::getenv("PLIMSOLL_TEST_DEBUG") != nullptr) {
-            spdlog::set_level(spdlog::level::debug);
+        if (std::getenv("PLIMSOLL_TEST_DEBUG") == nullptr) {  // then libbpf says what the verifier said
+            plimsoll::route_libbpf_messages();
         }
         const auto layout = plimsoll::detect_layout();
         const char* missing = geteuid() != 0           ? "needs root"
