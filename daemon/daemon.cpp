@@ -176,6 +176,9 @@ Result<void> Daemon::start_probes() {
         if (!started) {
             spdlog::error("probe {}: {}; the agent goes on without it", name, started.error().message);
         }
+        if (started && !probe->cost().empty()) {
+            spdlog::info("probe {}: {}", name, probe->cost());
+        }
         self_.set("plimsoll_probe_info", 1, {{"probe", name}, {"method", std::string(probe->method())}});
         self_.set("plimsoll_probe_up", started ? 1 : 0, {{"probe", name}});
         probes_.push_back({std::move(probe), started.has_value()});

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What the agent costs servers: requests per second with it and without it, in turn, in pairs.
+"""What the agent costs servers: CPU time per request and requests per second with it and without it, in turn, in pairs.
 
 usage: throughput_bench.py [--pairs N] [--config JSON]… [CASE]…   cases: get set get-16 set-16 nginx
 
 Server and client are a container each (a cgroup), on all CPUs, over the loopback. Each --config is a configuration
-of the agent, as JSON, that is measured beside the default, e.g. '{"probes": {"io": {"enabled": false}}}'. A pair is one
+of the agent, as JSON, that is measured beside the default, e.g. '{"probes": {"io": {"enabled": true}}}'. A pair is one
 run without the agent and one with it; the order alternates. Prints `name value` lines: the median of the pairs' losses in
-percent, and the lowest and highest quartile.
+percent, and the lowest and highest quartile. `cpu` compares the CPU time of server and client per request, which is what
+a loss comes from, and which other work on the machine disturbs less; `rate` compares requests per second.
 """
 
 import argparse
@@ -40,7 +41,7 @@ class Redis:
         run = client.spawn(["redis-benchmark", "-p", self.port, "-n", self.requests, "-c", 20, "--csv", *self.options],
                            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         text = run.communicate(timeout=120)[0]
-        return float(text.splitlines()[-1].split(",")[1].strip('"'))
+        return float(text.splitlines()[-1].split(",")[1].strip('"')), self.requests
 
 
 class Nginx:
@@ -65,7 +66,9 @@ class Nginx:
     def measure(self, client):
         run = client.spawn(["wrk", "-t", 1, "-c", 20, "-d", "%ds" % SECONDS, self.url], stdout=subprocess.PIPE, text=True)
         text = run.communicate(timeout=60)[0]
-        return float(next(line.split()[1] for line in text.splitlines() if line.startswith("Requests/sec")))
+        lines = {line.split()[1] if "requests in" in line else "rate": line.split() for line in text.splitlines()
+                 if "requests in" in line or line.startswith("Requests/sec")}
+        return float(lines["rate"][1]), int(lines["requests"][0])
 
 
 CASES = {"get": lambda server: Redis(server, "get", 1), "set": lambda server: Redis(server, "set", 1),
@@ -73,10 +76,23 @@ CASES = {"get": lambda server: Redis(server, "get", 1), "set": lambda server: Re
          "nginx": Nginx}
 
 
-def with_agent(config, load, client):
+def measure(load, server, client):
+    """Requests per second, and requests per second of CPU time of both sides."""
+    before = server.cpu_usage_ns() + client.cpu_usage_ns()
+    rate, requests = load.measure(client)
+    return {"rate": rate, "cpu": requests / (server.cpu_usage_ns() + client.cpu_usage_ns() - before) * 1e9}
+
+
+def with_agent(config, *sides):
     with Agent(dict(watching(PREFIX), log={"level": "info"}, **config)):
         time.sleep(0.3)
-        return load.measure(client)
+        return measure(*sides)
+
+
+def print_losses(name, found):
+    for kind in ("cpu", "rate"):
+        low, middle, high = statistics.quantiles([pair[kind] for pair in found], n=4)
+        print("%s_%s_loss_percent %.2f (%.2f to %.2f)" % (name, kind, middle, low, high), flush=True)
 
 
 def main():
@@ -89,22 +105,20 @@ def main():
     with Cgroup(PREFIX + "/server") as server, Cgroup(PREFIX + "/client") as client:
         for case in wanted.case:
             load = CASES[case](server)
-            load.measure(client)
+            sides = (load, server, client)
+            measure(*sides)
             losses, bare = [[] for _ in configs], []
             for pair in range(wanted.pairs):
                 for index, config in enumerate(configs):
-                    runs = [lambda: load.measure(client), lambda: with_agent(config, load, client)]
-                    order = (0, 1) if pair % 2 == 0 else (1, 0)
-                    rates = {which: runs[which]() for which in order}
-                    bare.append(rates[0])
-                    losses[index].append((1 - rates[1] / rates[0]) * 100)
+                    runs = [lambda: measure(*sides), lambda config=config: with_agent(config, *sides)]
+                    results = {which: runs[which]() for which in ((0, 1) if pair % 2 == 0 else (1, 0))}
+                    bare.append(results[0]["rate"])
+                    losses[index].append({kind: (1 - results[1][kind] / results[0][kind]) * 100 for kind in results[0]})
             load.process.kill()
             load.process.wait()
             print("throughput_%s_requests_per_second %.0f" % (case, statistics.median(bare)))
             for index, found in enumerate(losses):
-                low, middle, high = statistics.quantiles(found, n=4)
-                name = "loss_percent" if index == 0 else "loss_percent_config_%d" % index
-                print("throughput_%s_%s %.2f (%.2f to %.2f)" % (case, name, middle, low, high), flush=True)
+                print_losses("throughput_%s%s" % (case, "" if index == 0 else "_config_%d" % index), found)
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ void run_requests(int count, Prepare prepare) {
 TEST_CASE("aio: requests of two containers, by operation and kind of file") {
     const CgroupTree tree;
     const Cgroup first = tree.make("c1"), second = tree.make("c2"), bystander = tree.make("other");
-    Agent agent(tree, each_way(tree));
+    Agent agent(tree, each_way());
     const UniqueFd file = make_file(4096), zero(open("/dev/zero", O_RDONLY | O_CLOEXEC));
     std::array<iovec, 2> parts{iovec{buffer.data(), 3}, iovec{buffer.data() + 8, 4}};
     const auto read = [&](iocb& block) { io_prep_pread(&block, file.get(), buffer.data(), 17, 0); };
@@ -75,7 +75,7 @@ TEST_CASE("aio: requests of two containers, by operation and kind of file") {
 TEST_CASE("aio: requests that fail, in part or at once") {
     const CgroupTree tree;
     const Cgroup cgroup = tree.make("c1");
-    Agent agent(tree, each_way(tree));
+    Agent agent(tree);
     const UniqueFd file = make_file(4096), write_only(open("/dev/null", O_WRONLY | O_CLOEXEC));
     CHECK(counted(agent, cgroup, [&] {
               io_context_t context = nullptr;
@@ -95,7 +95,7 @@ TEST_CASE("aio: requests that fail, in part or at once") {
 TEST_CASE("aio: an operation that moves nothing is a submission and no more") {
     const CgroupTree tree;
     const Cgroup cgroup = tree.make("c1");
-    Agent agent(tree, each_way(tree));
+    Agent agent(tree);
     const UniqueFd events(eventfd(1, 0));
     CHECK(counted(agent, cgroup, [&] {
               run_requests(1, [&](iocb& block) { io_prep_poll(&block, events.get(), 1); });

@@ -82,7 +82,7 @@ Pair make_udp_pair() {
 TEST_CASE("io: all calls on sockets: inet and unix, streams and datagrams") {
     const CgroupTree tree;
     const Cgroup cgroup = tree.make("c1");
-    Agent agent(tree, each_way(tree));
+    Agent agent(tree, each_way());
     const Pair tcp = make_tcp_pair(), udp = make_udp_pair(), stream = make_unix_pair(SOCK_STREAM),
                datagram = make_unix_pair(SOCK_DGRAM);
     const IoCounts inet{{"inet read", kAllCalls}, {"inet write", kAllCalls}};
@@ -97,7 +97,7 @@ TEST_CASE("io: all calls on sockets: inet and unix, streams and datagrams") {
 TEST_CASE("io: 1,024 messages in one call") {
     const CgroupTree tree;
     const Cgroup cgroup = tree.make("c1");
-    Agent agent(tree, each_way(tree));
+    Agent agent(tree);
     CHECK(counted(agent, cgroup,
                   [] {
                       const UniqueFd socket(need(::socket(AF_INET, SOCK_DGRAM, 0)));
@@ -125,7 +125,7 @@ TEST_CASE("io: 1,024 messages in one call") {
 TEST_CASE("io: netlink, terminals, event counters and devices") {
     const CgroupTree tree;
     const Cgroup cgroup = tree.make("c1");
-    Agent agent(tree, each_way(tree));
+    Agent agent(tree, each_way());
     CHECK(counted(agent, cgroup, [] {
               const UniqueFd socket(need(::socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE)));
               nlmsghdr request{};
@@ -191,7 +191,7 @@ TEST_CASE("io: a block device") {
     }
     const CgroupTree tree;
     const Cgroup cgroup = tree.make("c1");
-    Agent agent(tree, each_way(tree));
+    Agent agent(tree);
     CHECK(counted(agent, cgroup, [&] {
               expect(pwrite(device.fd(), buffer.data(), 4096, 0), 4096);
               expect(fsync(device.fd()), 0);
@@ -203,7 +203,7 @@ TEST_CASE("io: a block device") {
 TEST_CASE("io: calls with two ends count at both, each in its direction") {
     const CgroupTree tree;
     const Cgroup cgroup = tree.make("c1");
-    Agent agent(tree, each_way(tree));
+    Agent agent(tree, each_way());
     const UniqueFd file = make_file(4096), copy = make_file(0), zero(open("/dev/zero", O_RDONLY | O_CLOEXEC));
     const Pair pipe = make_pipe_ends(), second = make_pipe_ends(), tcp = make_tcp_pair();
     CHECK(counted(agent, cgroup, [&] {
@@ -242,7 +242,7 @@ TEST_CASE(
     const Pair channel = make_unix_pair(SOCK_STREAM), stream = make_unix_pair(SOCK_STREAM);
     Worker older(cgroup, [&] { expect(pread(file.get(), buffer.data(), 43, 0), 43); });
     REQUIRE(older.child().sleeps());
-    Agent agent(tree, each_way(tree));
+    Agent agent(tree);
     CHECK(older.run(agent) == IoCounts{{"file read", {43, 1}}});
 
     std::array<char, CMSG_SPACE(sizeof(int))> control{};

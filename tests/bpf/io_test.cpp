@@ -52,7 +52,7 @@ TEST_CASE("io: 23 reads in one container and 29 in another are counted apart, a 
     CAPTURE(latency);
     const CgroupTree tree;
     const Cgroup first = tree.make("c1"), clean = tree.make("c3"), bystander = tree.make("other");
-    Agent::Options options = each_way(tree);
+    Agent::Options options = each_way();
     options.configure = [=, choose = options.configure](Config& config) {
         choose(config);
         config.io.latency = latency;
@@ -88,7 +88,7 @@ TEST_CASE("io: 23 reads in one container and 29 in another are counted apart, a 
 TEST_CASE("io: what the kernel says of a process in /proc/PID/io is what was counted") {
     const CgroupTree tree;
     const Cgroup cgroup = tree.make("c1");
-    Agent agent(tree, each_way(tree));
+    Agent agent(tree);
     const UniqueFd file = make_file(64 << 10);
     Worker worker(cgroup, [&] {
         need(lseek(file.get(), 0, SEEK_SET));
@@ -107,7 +107,7 @@ TEST_CASE("io: what the kernel says of a process in /proc/PID/io is what was cou
 TEST_CASE("io: every form of read and write of a file") {
     const CgroupTree tree;
     const Cgroup cgroup = tree.make("c1");
-    Agent agent(tree, each_way(tree));
+    Agent agent(tree, each_way());
     const UniqueFd file = make_file(4096);
     const int fd = file.get();
     std::array<iovec, 2> parts{iovec{buffer.data(), 3}, iovec{buffer.data() + 64, 4}};
@@ -130,7 +130,7 @@ TEST_CASE("io: every form of read and write of a file") {
 TEST_CASE("io: short reads count what they read, ends of files and empty calls count as operations") {
     const CgroupTree tree;
     const Cgroup cgroup = tree.make("c1");
-    Agent agent(tree, each_way(tree));
+    Agent agent(tree);
     const UniqueFd file = make_file(101);
     CHECK(counted(agent, cgroup, [&] {
               expect(read(file.get(), buffer.data(), 64), 64);
@@ -145,7 +145,7 @@ TEST_CASE("io: short reads count what they read, ends of files and empty calls c
 TEST_CASE("io: calls that fail are errors, calls that find nothing yet are nothing") {
     const CgroupTree tree;
     const Cgroup cgroup = tree.make("c1");
-    Agent agent(tree, each_way(tree));
+    Agent agent(tree, each_way());
     const UniqueFd read_only(open("/dev/zero", O_RDONLY | O_CLOEXEC)), file = make_file(1);
     const Pair empty = make_pipe_ends(O_NONBLOCK);
     Pair broken = make_pipe_ends();
@@ -204,7 +204,7 @@ TEST_CASE("io: a read that signals interrupt counts once, restarted by the kerne
     const int flags = GENERATE(0, SA_RESTART);
     const CgroupTree tree;
     const Cgroup cgroup = tree.make("c1");
-    Agent agent(tree, each_way(tree));
+    Agent agent(tree);
     CHECK(counted(agent, cgroup, [&] { read_interrupted(flags); }) ==
           IoCounts{{"pipe read", {5, 1}}, {"pipe write", {5, 1}}});
 }
@@ -212,7 +212,7 @@ TEST_CASE("io: a read that signals interrupt counts once, restarted by the kerne
 TEST_CASE("io: a call counts for the file that it began with, whatever becomes of the descriptor") {
     const CgroupTree tree;
     const Cgroup cgroup = tree.make("c1");
-    Agent agent(tree, each_way(tree));
+    Agent agent(tree);
     const UniqueFd zero(open("/dev/zero", O_RDONLY | O_CLOEXEC));
     CHECK(counted(agent, cgroup, [&] {
               const Pair ends = make_pipe_ends();
@@ -227,7 +227,7 @@ TEST_CASE("io: a call counts for the file that it began with, whatever becomes o
 TEST_CASE("io: the time of a call is the time that it took") {
     const CgroupTree tree;
     const Cgroup cgroup = tree.make("c1");
-    Agent agent(tree, each_way(tree));
+    Agent agent(tree, each_way());
     constexpr std::uint64_t kWaitNs = 70'000'000;
     counted(agent, cgroup, [&] {
         const Pair ends = make_unix_pair(SOCK_STREAM);
@@ -268,7 +268,7 @@ std::size_t count_links(const Agent& agent, const std::string& name) {
 
 TEST_CASE("io: nothing is attached to system calls while there is no container") {
     const CgroupTree tree;
-    Agent agent(tree, {.configure = [](Config& config) { config.io.method = IoMethod::syscalls; }});
+    Agent agent(tree);
     CHECK(count_links(agent, "on_sys_exit") == 0);
     for (int i = 0; i < 2; i++) {
         const Cgroup cgroup = tree.make("c1");

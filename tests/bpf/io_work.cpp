@@ -2,6 +2,8 @@
 #include "io_work.h"
 
 #include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/mman.h>
@@ -108,25 +110,40 @@ Agent::Options with(IoMethod method) {
     return {.configure = [method](Config& config) { config.io.method = method; }};
 }
 
-/// The kernel of the development machine refuses programs at functions.
-const std::vector<IoMethod>& possible_ways(const CgroupTree& tree) {
-    static const std::vector<IoMethod> kWays = [&] {
-        std::vector<IoMethod> ways{IoMethod::syscalls};
-        try {
-            const Agent attempt(tree, with(IoMethod::fentry));
-            ways.push_back(IoMethod::fentry);
-        } catch (const std::runtime_error& refused) {
-            WARN("SKIPPED: bpf: fentry: " << refused.what());
-        }
-        return ways;
-    }();
+/// Whether the kernel loads a program that does nothing at the function of read().
+bool allows_programs_at_functions() {
+#ifdef __aarch64__
+    const char* function = "__arm64_sys_read";
+#else
+    const char* function = "__x64_sys_read";
+#endif
+    const int target = libbpf_find_vmlinux_btf_id(function, BPF_TRACE_FENTRY);
+    bpf_prog_load_opts options{};
+    options.sz = sizeof(options);
+    options.expected_attach_type = BPF_TRACE_FENTRY;
+    options.attach_btf_id = target > 0 ? static_cast<__u32>(target) : 0;
+    std::array<bpf_insn, 2> nothing{};  // return 0
+    nothing[0].code = BPF_ALU64 | BPF_MOV | BPF_K;
+    nothing[1].code = BPF_JMP | BPF_EXIT;
+    const UniqueFd program(bpf_prog_load(BPF_PROG_TYPE_TRACING, "nothing", "Dual BSD/GPL", nothing.data(),
+                                         nothing.size(), &options));
+    if (!program) {
+        WARN("SKIPPED: bpf: fentry is refused by this kernel");
+    }
+    return static_cast<bool>(program);
+}
+
+const std::vector<IoMethod>& possible_ways() {
+    static const std::vector<IoMethod> kWays = allows_programs_at_functions()
+                                                   ? std::vector{IoMethod::syscalls, IoMethod::fentry}
+                                                   : std::vector{IoMethod::syscalls};
     return kWays;
 }
 
 }  // namespace
 
-Agent::Options each_way(const CgroupTree& tree) {
-    return with(GENERATE_REF(from_range(possible_ways(tree))));
+Agent::Options each_way() {
+    return with(GENERATE_REF(from_range(possible_ways())));
 }
 
 UniqueFd make_file(std::size_t size) {

@@ -50,7 +50,7 @@ class Worker {
 
 /// The agent with each of the ways in which probe io can see calls here, one after another: for a test to be
 /// run with each.
-Agent::Options each_way(const CgroupTree& tree);
+Agent::Options each_way();
 
 /// What a single piece of work in a new process counted for.
 IoCounts counted(Agent& agent, const Cgroup& cgroup, std::function<void()> work);

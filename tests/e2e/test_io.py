@@ -44,7 +44,7 @@ def bucket_of_median(families, name, **labels):
 class Fio(unittest.TestCase):
     def setUp(self):
         self.disk = LoopDisk()
-        self.agent = self.enterContext(Agent(watching("/plimsoll-test")))
+        self.agent = self.enterContext(Agent(dict(watching("/plimsoll-test"), probes={"io": {"enabled": True}})))
 
     def run_in_container(self, name, options):
         with Cgroup("/plimsoll-test/" + name) as cgroup:
