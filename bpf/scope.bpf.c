@@ -173,7 +173,7 @@ static __always_inline bool adopt(struct task_struct* task) {
     if (task->exit_state)
         return false;
     struct place place = locate(task);
-    struct task_state* thread = task->bpf_storage ? bpf_task_storage_get(&tasks, task, 0, 0) : 0;
+    struct task_state* thread = find_thread(task);
     if (!thread) {
         if (!place.slot)
             return false;

@@ -162,9 +162,14 @@ class Checker {
                                        : fail("this kernel has no " + missing);
         if (started) {
             const bool reads_files = probe.method() == "files";
-            fine(what, !hooks.empty() ? hooks
-                       : reads_files  ? "reads files of the kernel"
-                                      : "reads what probe " + std::string(probe.method()) + " counts");
+            std::string detail = !hooks.empty() ? hooks
+                                 : reads_files
+                                     ? "reads files of the kernel"
+                                     : "reads what probe " + std::string(probe.method()) + " counts";
+            if (!probe.cost().empty()) {
+                detail += "; " + std::string(probe.cost());
+            }
+            fine(what, detail);
         } else if (required) {
             failed(what, started.error().message + " (and it is required)");
         } else {

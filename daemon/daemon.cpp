@@ -176,6 +176,9 @@ Result<void> Daemon::start_probes() {
         if (!started) {
             spdlog::error("probe {}: {}; the agent goes on without it", name, started.error().message);
         }
+        if (started && !probe->cost().empty()) {
+            spdlog::info("probe {}: {}", name, probe->cost());
+        }
         self_.set("plimsoll_probe_info", 1, {{"probe", name}, {"method", std::string(probe->method())}});
         self_.set("plimsoll_probe_up", started ? 1 : 0, {{"probe", name}});
         probes_.push_back({std::move(probe), started.has_value()});
@@ -232,6 +235,22 @@ Result<void> Daemon::run() {
 
 void Daemon::drain_events() {
     events_->drain();
+    tell_probes();
+}
+
+void Daemon::tell_probes() {
+    if (registry_->is_watching() == watching_) {
+        return;
+    }
+    watching_ = !watching_;
+    for (const auto& running : probes_) {
+        if (!running.up) {
+            continue;
+        }
+        if (auto told = running.probe->watching(watching_); !told) {
+            spdlog::error("probe {}: {}", running.probe->name(), told.error().message);
+        }
+    }
 }
 
 void Daemon::on_record(std::span<const std::byte> record) {

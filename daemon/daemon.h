@@ -48,6 +48,7 @@ class Daemon {
 
     void drain_events();
     void on_record(std::span<const std::byte> record);
+    void tell_probes();
     void tick();
     void forget(Handle handle);
     void smooth();
@@ -92,6 +93,7 @@ class Daemon {
     std::unique_ptr<EventChannel> events_;
     EventCounts event_counts_;
     bool moved_ = false;
+    bool watching_ = false;  ///< what the probes were told last
     std::uint64_t last_visit_ns_ = 0;
     std::uint64_t rounds_ = 0;
     std::unique_ptr<WebServer> web_;

@@ -5,47 +5,18 @@
  */
 #pragma once
 
+#include "calls.bpf.h"
 #include "kernel.bpf.h"
 #include "shared/ledger.h"
 #include "shared/syscalls.h"
 
-const volatile __u32 kernel_can_cast = 0; /* bpf_rdonly_cast exists: typed loads instead of copies */
-
 #if defined(__TARGET_ARCH_x86)
 #define SYSCALL_ROW PLIMSOLL_SYSCALL_ROW_X86_64
-#define TS_COMPAT 0x0002
-#define IS_COMPAT(task) ((task)->thread_info.status & TS_COMPAT)
 #elif defined(__TARGET_ARCH_arm64)
 #define SYSCALL_ROW PLIMSOLL_SYSCALL_ROW_ARM64
-#define TIF_32BIT_BIT (1UL << 22)
-#define IS_COMPAT(task) ((task)->thread_info.flags & TIF_32BIT_BIT)
 #endif
 
 static const struct plimsoll_call call_table[PLIMSOLL_SYSCALL_LIMIT] = {PLIMSOLL_SYSCALLS(SYSCALL_ROW)};
-
-/* The address as a pointer to a kernel structure of that type, readable without a helper call. */
-#define AS(type, address) ((type*)bpf_rdonly_cast((const void*)(address), bpf_core_type_id_kernel(type)))
-
-/* Reads pointer->field, where pointer came from memory and so has no type that the verifier knows. */
-#define READ(type, pointer, field) \
-    (kernel_can_cast ? AS(type, pointer)->field : BPF_CORE_READ((type*)(pointer), field))
-
-/* The first argument of the system call; for descriptors, so 32 bits are enough. */
-static __always_inline __u32 first_argument(struct pt_regs* registers) {
-#if defined(__TARGET_ARCH_x86)
-    return registers->di;
-#else
-    return registers->orig_x0;
-#endif
-}
-
-static __always_inline int call_number(struct pt_regs* registers) {
-#if defined(__TARGET_ARCH_x86)
-    return registers->orig_ax;
-#else
-    return registers->syscallno;
-#endif
-}
 
 /* Anonymous inodes are told apart by the name of their dentry; a timer's descriptor is a timer. */
 static __noinline __u32 classify_anonymous(__u64 file) {
@@ -53,17 +24,6 @@ static __noinline __u32 classify_anonymous(__u64 file) {
     struct dentry* dentry = BPF_CORE_READ((struct file*)file, f_path.dentry);
     bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(dentry, d_name.name));
     return __builtin_memcmp(name, "[timerf", 7) == 0 ? STATE_SLEEP : STATE_OTHER;
-}
-
-static __always_inline __u64 find_file(struct task_struct* task, __u32 descriptor) {
-    struct files_struct* files = task->files;
-    if (!files)
-        return 0;
-    struct fdtable* table = files->fdt;
-    if (descriptor >= table->max_fds)
-        return 0;
-    struct file** element = &table->fd[descriptor];
-    return (__u64)READ(struct kiocb, element, ki_filp);
 }
 
 /*
@@ -124,7 +84,7 @@ static __always_inline __u32 classify_call(struct task_struct* task, struct task
                                            __u32 task_state) {
     switch (call.call_class) {
         case CALL_FD:
-            return classify_file(task, first_argument(registers), call.writes);
+            return classify_file(task, call_argument(registers, 0), call.writes);
         case CALL_FUTEX:
             return STATE_FUTEX;
         case CALL_POLL:

@@ -27,6 +27,11 @@ struct {
     __type(value, struct cgroup_scope);
 } cgroup_scopes SEC(".maps");
 
+/* A watched thread's record, or null; takes no helper call for a thread that has no storage of anybody's. */
+static __always_inline struct task_state* find_thread(struct task_struct* task) {
+    return task->bpf_storage ? bpf_task_storage_get(&tasks, task, 0, 0) : 0;
+}
+
 static __always_inline __u32 word_state(__u64 word) {
     return word & 0xff;
 }
@@ -60,6 +65,13 @@ static __always_inline __u32 slot_of_cgroup(__u64 cgroup_id) {
 
 static __always_inline __u32 slot_of_task(struct task_struct* task) {
     return slot_of_cgroup(cgroup_id_of(task));
+}
+
+/* The same for a thread with a record, without a look-up unless it may have moved since it was last seen. */
+static __always_inline __u32 slot_of_thread(struct task_struct* task, struct task_state* thread) {
+    __u64 word = *(volatile __u64*)&thread->word;
+    return __builtin_expect(word_generation(word) == current_generation(), 1) ? word_slot(word)
+                                                                              : slot_of_task(task);
 }
 
 /*

@@ -20,11 +20,6 @@ struct {
     __type(value, struct wait_account);
 } wait_accounts SEC(".maps");
 
-/* A watched thread's record, or null; takes no helper call for a thread that has no storage of anybody's. */
-static __always_inline struct task_state* find_thread(struct task_struct* task) {
-    return task->bpf_storage ? bpf_task_storage_get(&tasks, task, 0, 0) : 0;
-}
-
 /* The histogram of the cell's waits; WAIT_COUNT: it has none. */
 static __always_inline __u32 timed_wait(__u32 cell) {
     switch (cell) {

@@ -102,15 +102,17 @@ PLIMSOLL_ASSERT_SIZE(struct wait_account, 1344); /* 21 cache lines */
  */
 struct task_state {
     __u64 word;
-    __u64 since_ns;   /* when the state began, by the run queue clock */
-    __u64 charged_ns; /* sum_exec_runtime at the last switch-out */
-    __u64 migrations; /* nr_migrations at the last switch-out */
-    __u32 wait_state; /* the class of the last wait, for restart_syscall */
-    __u32 process;    /* group leaders: enum process_phase */
-    __u32 exit_seen;  /* group leaders: 1 when the process's exit has been counted */
-    __u32 compares;   /* the daemon's own thread: the two clocks are compared whenever it gets a CPU */
+    __u64 since_ns;    /* when the state began, by the run queue clock */
+    __u64 charged_ns;  /* sum_exec_runtime at the last switch-out */
+    __u64 migrations;  /* nr_migrations at the last switch-out */
+    __u32 wait_state;  /* the class of the last wait, for restart_syscall */
+    __u32 process;     /* group leaders: enum process_phase */
+    __u32 exit_seen;   /* group leaders: 1 when the process's exit has been counted */
+    __u32 compares;    /* the daemon's own thread: the two clocks are compared whenever it gets a CPU */
+    __u64 io_since_ns; /* probe io: CLOCK_BOOTTIME when the call that the thread is in began; 0: not known */
+    __u32 io_cells[2]; /* probe io: what that call counts for, see shared/io.h */
 };
-PLIMSOLL_ASSERT_SIZE(struct task_state, 48);
+PLIMSOLL_ASSERT_SIZE(struct task_state, 64);
 
 enum process_phase { PROCESS_NONE, PROCESS_COUNTED, PROCESS_ENDED };
 
@@ -148,6 +150,8 @@ struct scope_control {
     X(word_contended)              \
     X(switch_in_unseen)            \
     X(block_requests_full)         \
-    X(block_accounts_full)
+    X(block_accounts_full)         \
+    X(io_call_unreadable)          \
+    X(io_requests_full)
 #define PLIMSOLL_FAILURE_ENUM(name) FAILURE_##name,
 enum plimsoll_failure { PLIMSOLL_FAILURE_PLACES(PLIMSOLL_FAILURE_ENUM) FAILURE_COUNT };

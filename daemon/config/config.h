@@ -30,6 +30,7 @@ struct CgroupRule {
 };
 
 enum class EventChannelKind { automatic, ringbuf, perf };
+enum class IoMethod { automatic, fentry, syscalls };
 enum class LogFormat { text, json, journal };
 enum class LogLevel { trace, debug, info, warn, error };
 
@@ -69,6 +70,13 @@ struct Config {
 
         bool operator==(const Containers&) const = default;
     } containers;
+
+    struct Io {  ///< of probe io
+        IoMethod method = IoMethod::automatic;
+        bool latency = true;  ///< take the time of each call
+
+        bool operator==(const Io&) const = default;
+    } io;
 
     EventChannelKind events_channel = EventChannelKind::automatic;
     std::map<std::string, ProbeConfig> probes;  ///< one entry for each line of probes/list.inc

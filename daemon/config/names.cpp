@@ -28,6 +28,18 @@ std::string_view to_string(EventChannelKind kind) {
     return "";
 }
 
+std::string_view to_string(IoMethod method) {
+    switch (method) {
+        case IoMethod::automatic:
+            return "auto";
+        case IoMethod::fentry:
+            return "fentry";
+        case IoMethod::syscalls:
+            return "syscalls";
+    }
+    return "";
+}
+
 std::string_view to_string(LogFormat format) {
     switch (format) {
         case LogFormat::text:
@@ -58,6 +70,10 @@ std::string_view to_string(LogLevel level) {
 
 std::optional<EventChannelKind> parse_event_channel_kind(std::string_view text) {
     return find(kEventChannelKinds, text);
+}
+
+std::optional<IoMethod> parse_io_method(std::string_view text) {
+    return find(kIoMethods, text);
 }
 
 std::optional<LogFormat> parse_log_format(std::string_view text) {

@@ -84,6 +84,9 @@ constexpr Key kKeys[] = {
          [](const Value& value, Config& config) { read_bool(value, config.probes[#name].required); }},
 #include "probes/list.inc"
 #undef PLIMSOLL_PROBE
+    {"probes.io.method",
+     [](const Value& value, Config& config) { read_enum(value, kIoMethods, config.io.method); }},
+    {"probes.io.latency", [](const Value& value, Config& config) { read_bool(value, config.io.latency); }},
     {"smoothing.tick",
      [](const Value& value, Config& config) { read_duration(value, kTick, config.smoothing.tick); }},
     {"smoothing.windows",

@@ -101,6 +101,8 @@ class Registry {
 
     /// Grows with everything that changes what shown() returns or points to.
     [[nodiscard]] std::uint64_t revision() const { return revision_; }
+    /// Some container is alive.
+    [[nodiscard]] bool is_watching() const { return live_ != 0 || !overflow_cgroups_.empty(); }
     [[nodiscard]] std::map<Runtime, std::uint64_t> live_by_runtime() const;
     [[nodiscard]] std::uint64_t added() const { return added_; }
     [[nodiscard]] std::uint64_t removed() const { return removed_; }

@@ -77,8 +77,15 @@ class Probe {
     /// for a reader of kernel files.
     [[nodiscard]] virtual std::vector<std::string> hooks(const KernelTypes& types) const = 0;
 
+    /// What it costs whom, where that is more than a container's own events: for `plimsoll check`, once it
+    /// has started.
+    [[nodiscard]] virtual std::string_view cost() const { return {}; }
+
     /// Opens, configures, loads, attaches. Called once; after an error the probe is not used again.
     virtual Result<void> start(const ProbeContext& context) = 0;
+    /// Whether there is anything to watch, told whenever that changes, and not before the first container.
+    /// For probes with hooks that cost whole the machine: they attach them here and not in start().
+    virtual Result<void> watching(bool) { return {}; }
     /// Writes every family it declares, for every container. Called at each scrape.
     virtual void sample(const SampleContext& context, SampleWriter& writer) = 0;
     /// Adds to families that others declare what those have nothing for (SampleWriter::supplement). Called

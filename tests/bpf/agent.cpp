@@ -94,6 +94,10 @@ std::string Reading::states(const Cgroup& cgroup) const {
 
 Agent::Agent(const CgroupTree& tree, Options options)
     : selector_(configuration(tree)), layout_(tree.layout()), config_(default_config()) {
+    config_.io.method = IoMethod::syscalls;  // fifty programs less to load; tests of that probe try both ways
+    if (options.configure) {
+        options.configure(config_);
+    }
     types = std::make_unique<KernelTypes>(value_or_throw(KernelTypes::load()));
     const Registry::Limits limits{options.max, options.provisional, kHour};
     ScopeOptions scope_options;
@@ -119,9 +123,19 @@ Agent::Agent(const CgroupTree& tree, Options options)
     value_or_throw(scope->attach());  // perf buffers lose what is sent before they are open
     value_or_throw(watcher->seed(boot_time_ns()));
     drain();
+    tell_probes();
     registry->visited();
     value_or_throw(scope->visit_tasks());
     value_or_throw(scope->visit_tasks());
+}
+
+void Agent::tell_probes() {
+    if (registry->is_watching() != watching_) {
+        watching_ = !watching_;
+        for (const auto& probe : probes) {
+            value_or_throw(probe->watching(watching_));
+        }
+    }
 }
 
 Registry::Callbacks Agent::callbacks() {
@@ -163,6 +177,7 @@ void Agent::on_record(std::span<const std::byte> record) {
 
 void Agent::settle(std::uint64_t later_ns) {
     drain();
+    tell_probes();
     registry->tick(boot_time_ns() + later_ns);
     if (moved_ || registry->needs_visit()) {
         moved_ = false;

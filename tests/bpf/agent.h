@@ -76,6 +76,7 @@ class Agent {
         bool ledger = true;
         std::uint32_t max = 64, provisional = 128;
         std::function<void()> before_probes = {};  ///< called before anything is attached
+        std::function<void(Config&)> configure = {};
     };
     explicit Agent(const CgroupTree& tree) : Agent(tree, Options()) {}
     Agent(const CgroupTree& tree, Options options);
@@ -109,12 +110,14 @@ class Agent {
   private:
     Registry::Callbacks callbacks();
     void on_record(std::span<const std::byte> record);
+    void tell_probes();
 
     Selector selector_;
     CgroupLayout layout_;
     Config config_;
     std::unique_ptr<EventChannel> channel_;
     bool moved_ = false;
+    bool watching_ = false;
     bool deaf_ = false;
 };
 

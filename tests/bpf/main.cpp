@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "containers/cgroup_tree.h"
+#include "kernel/features.h"
 
 namespace {
 
@@ -15,6 +16,9 @@ namespace {
 struct Requirements : Catch::TestEventListenerBase {
     using TestEventListenerBase::TestEventListenerBase;
     void testRunStarting(const Catch::TestRunInfo&) override {
+        if (std::getenv("PLIMSOLL_TEST_DEBUG") == nullptr) {  // then libbpf says what the verifier said
+            plimsoll::route_libbpf_messages();
+        }
         const auto layout = plimsoll::detect_layout();
         const char* missing = geteuid() != 0           ? "needs root"
                               : !layout || !layout->v2 ? "needs a cgroup2 mount"

@@ -11,6 +11,7 @@
 #include "agent.h"
 #include "await.h"
 #include "child.h"
+#include "io_work.h"
 
 namespace plimsoll::bpf_test {
 namespace {
@@ -63,15 +64,21 @@ TEST_CASE("a slot that was used before starts at zero for its next container") {
     bool again = false;
     for (int round = 0; round < 200 && !again; round++) {
         const Cgroup cgroup = tree.make("c1");
+        agent.settle();  // probe io attaches its hooks when there is a container
         for (int i = 0; i < 3; i++) {
             Child(cgroup, "/bin/true").wait();
         }
+        Child(cgroup, [](const Parent&) {
+            expect(write(make_file(0).get(), "12345", 5), 5);
+            return 0;
+        }).wait();
         const Reading reading =
             agent.read_until([&](const Reading& now) { return now.threads(cgroup) == 0; });
         if (const Watched* watched = agent.find(cgroup);
             watched != nullptr) {  // else somebody took all slots
             again = !used.insert(watched->slot).second;
             CHECK(reading.value(cgroup, "container_process_execs_total") == 3);
+            CHECK(io_counts(reading, cgroup)["file write"] == IoCount{5, 1});
             CHECK(reading.sum_ns(cgroup) == reading.lifetime_ns(cgroup));
         }
         tree.remove(cgroup);

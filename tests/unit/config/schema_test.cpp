@@ -82,6 +82,10 @@ TEST_CASE("each word of an enum is documented in config/plimsoll.yaml and reads 
         CHECK(parse_event_channel_kind(to_string(kind)) == kind);
         CHECK_THAT(text, Catch::Contains(std::string(to_string(kind)) + ": "));
     }
+    for (const auto method : kIoMethods) {
+        CHECK(parse_io_method(to_string(method)) == method);
+        CHECK_THAT(text, Catch::Contains(std::string(to_string(method)) + ": "));
+    }
     CHECK_FALSE(parse_runtime("rkt"));
     CHECK_FALSE(parse_log_level(""));
 }

@@ -18,7 +18,7 @@ TEST_CASE("an empty configuration means all defaults, with an entry for each pro
     }
     for (const auto& [name, probe] : default_config().probes) {
         INFO(name);
-        CHECK(probe == ProbeConfig{.enabled = name != "descriptors", .required = false});
+        CHECK(probe == ProbeConfig{.enabled = name != "descriptors" && name != "io", .required = false});
     }
 }
 
