@@ -64,6 +64,7 @@ TEST_CASE("a slot that was used before starts at zero for its next container") {
     bool again = false;
     for (int round = 0; round < 200 && !again; round++) {
         const Cgroup cgroup = tree.make("c1");
+        agent.settle();  // probe io attaches its hooks when there is a container
         for (int i = 0; i < 3; i++) {
             Child(cgroup, "/bin/true").wait();
         }
