@@ -38,10 +38,14 @@ int must(int descriptor) {
 
 }  // namespace
 
+std::ostream& operator<<(std::ostream& out, const IoCount& count) {
+    return out << count.bytes << " bytes, " << count.operations << " operations, " << count.errors
+               << " errors";
+}
+
 std::ostream& operator<<(std::ostream& out, const IoCounts& counts) {
     for (const auto& [key, count] : counts) {
-        out << key << ": " << count.bytes << " bytes, " << count.operations << " operations, " << count.errors
-            << " errors; ";
+        out << key << ": " << count << "; ";
     }
     return out;
 }

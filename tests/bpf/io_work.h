@@ -22,6 +22,8 @@ struct IoCount {
     bool operator==(const IoCount&) const = default;
 };
 
+std::ostream& operator<<(std::ostream& out, const IoCount& count);
+
 /// By class and direction ("file read"); what was not used is not in it.
 using IoCounts = std::map<std::string, IoCount>;
 std::ostream& operator<<(std::ostream& out, const IoCounts& counts);
