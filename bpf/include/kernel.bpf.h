@@ -22,6 +22,8 @@ typedef struct {
     int counter;
 } atomic_t;
 
+struct bpf_local_storage;
+
 struct kernfs_node {
     __u64 id; /* the directory's inode number (a union on 5.4) */
 };
@@ -114,26 +116,12 @@ struct files_struct {
     struct fdtable* fdt;
 };
 
-struct sock_common {
-    unsigned short skc_family;
-};
-
-struct sock {
-    struct sock_common __sk_common;
-};
-
-struct socket {
-    struct sock* sk;
-};
-
 struct signal_struct {
     atomic_t live; /* threads that have not begun to exit */
     int nr_threads;
     int group_exit_code;
     unsigned int flags;
 };
-
-struct bpf_local_storage;
 
 struct thread_info {
     unsigned long flags;
@@ -207,7 +195,8 @@ struct bpf_iter__task {
 #define S_IFREG 0100000
 #define S_IFIFO 0010000
 #define ANON_INODE_FS_MAGIC 0x09041934
-#define AF_UNIX 1
 
 /* Turns an address into a pointer the verifier lets us read through (6.2 and later; see kernel_can_cast). */
 extern void* bpf_rdonly_cast(const void* object, __u32 btf_id) __ksym __weak;
+
+#include "kernel_net.bpf.h"

@@ -115,6 +115,7 @@ struct scope_control {
     X(provisional_slots_exhausted) \
     X(account_missing)             \
     X(word_contended)              \
-    X(switch_in_unseen)
+    X(switch_in_unseen)            \
+    X(socket_storage_full)
 #define PLIMSOLL_FAILURE_ENUM(name) FAILURE_##name,
 enum plimsoll_failure { PLIMSOLL_FAILURE_PLACES(PLIMSOLL_FAILURE_ENUM) FAILURE_COUNT };

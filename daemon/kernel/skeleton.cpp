@@ -12,7 +12,7 @@ Links::~Links() {
 Result<void> Links::attach(bpf_object* object) {
     bpf_program* program = nullptr;
     bpf_object__for_each_program(program, object) {
-        if (!bpf_program__autoload(program)) {
+        if (!bpf_program__autoload(program) || !bpf_program__autoattach(program)) {
             continue;
         }
         bpf_link* link = bpf_program__attach(program);
