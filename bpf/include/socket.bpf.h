@@ -63,11 +63,15 @@ static __always_inline __u32 infer_tcp_role(struct sock* sk) {
     return port->fastreuse < 0 ? ROLE_CLIENT : ROLE_SERVER;
 }
 
+/* Called in the context of a watched thread that uses the socket. */
 static __noinline __u32 first_tcp_role(struct sock* sk) {
     __u32 role = infer_tcp_role(sk);
     struct socket_record* record = role ? make_record(sk) : 0;
-    if (record)
-        record->role = role;
+    if (!record)
+        return role;
+    record->role = role;
+    if (subsystem_index >= 0 && !record->owner_id)
+        record->owner_id = cgroup_id_of(bpf_get_current_task_btf());
     return role;
 }
 

@@ -71,6 +71,13 @@ unsigned KernelTypes::tracepoint_arguments(std::string_view name) const {
     return prototype == nullptr ? 0 : btf_vlen(prototype) - 1;
 }
 
+unsigned KernelTypes::function_arguments(std::string_view name) const {
+    const int id = btf__find_by_name_kind(types_.get(), std::string(name).c_str(), BTF_KIND_FUNC);
+    const btf_type* function = id > 0 ? btf__type_by_id(types_.get(), static_cast<__u32>(id)) : nullptr;
+    const btf_type* prototype = function != nullptr ? btf__type_by_id(types_.get(), function->type) : nullptr;
+    return prototype == nullptr ? 0 : btf_vlen(prototype);
+}
+
 bool KernelTypes::allows_fexit(std::string_view function) const {
     const int id = btf__find_by_name_kind(types_.get(), std::string(function).c_str(), BTF_KIND_FUNC);
     if (id <= 0) {

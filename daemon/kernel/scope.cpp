@@ -193,24 +193,8 @@ void Scope::invalidate() {
     std::atomic_ref<std::uint32_t>(skeleton_->data_scope->scope_control.generation).fetch_add(1);
 }
 
-namespace {
-
-Result<void> run_iterator(bpf_link* link) {
-    const UniqueFd iterator(link != nullptr ? bpf_iter_create(bpf_link__fd(link)) : -1);
-    if (!iterator) {
-        return fail_errno("task iterator", errno);
-    }
-    std::array<char, 64> nothing{};
-    ssize_t got = 0;
-    while ((got = read(iterator.get(), nothing.data(), nothing.size())) > 0 || (got < 0 && errno == EAGAIN)) {
-    }
-    return got < 0 ? fail_errno("task iterator", errno) : Result<void>{};
-}
-
-}  // namespace
-
 Result<void> Scope::visit_tasks() const {
-    return run_iterator(links_.find("on_each_task"));
+    return run_iterator(links_.find("on_each_task"), "task iterator");
 }
 
 Result<std::unique_ptr<EventChannel>> Scope::open_events(EventChannel::Receiver receiver) const {
