@@ -173,9 +173,9 @@ static __always_inline __u32 follow_socket(struct sock* sk, int from, int to, st
         record->owner_id = caller_id;
     if (to == TCP_SYN_SENT)
         record->role = ROLE_CLIENT;
-    else if (from == TCP_LISTEN && to == TCP_SYN_RECV)
+    else if (to == TCP_LISTEN || from == TCP_LISTEN)
         record->role = ROLE_SERVER;
-    else if (!record->role && to != TCP_LISTEN)
+    else if (!record->role)
         record->role = infer_tcp_role(sk);
     return slot;
 }

@@ -252,7 +252,7 @@ int on_each_file(struct bpf_iter__task_file* context) {
     if (!record->owner_id)
         record->owner_id = owner_id;
     if (!record->role) {
-        record->role = infer_tcp_role(sk);
+        record->role = state == TCP_LISTEN ? ROLE_SERVER : infer_tcp_role(sk);
         record->drops = sk->sk_drops.counter;
     }
     if (state != TCP_LISTEN && state != TCP_CLOSE && state != TCP_SYN_SENT && state != TCP_SYN_RECV)

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <unordered_set>
+#include <utility>
 
 #include "core/clock.h"
 #include "kernel/mapped_array.h"
@@ -145,6 +146,7 @@ class TcpProbe : public Probe {
     SlotSums<tcp_account> sums_{[this](std::uint32_t slot) { return accounts_.elements()[slot]; }};
     bool sees_accept_ = false;
     std::uint64_t started_ns_ = 0;
+    bool looked_ = false;
     std::unordered_set<Handle> known_;
     std::vector<Row> rows_;
 };
@@ -193,9 +195,10 @@ Result<void> TcpProbe::map_arrays(std::uint32_t slots) {
     return {};
 }
 
-/// Who was there before the agent may have sockets from then. And everybody's sockets are told by state.
+/// Who was there before the agent may have sockets from then: looked for at the first sample, and when
+/// somebody that is older turns up. Then everybody's sockets are told by state.
 void TcpProbe::look_around(std::span<const SampledContainer> containers) {
-    bool older = false;
+    bool older = !std::exchange(looked_, true);
     for (const auto& container : containers) {
         older |= known_.insert(container.handle).second && container.since_ns < started_ns_;
     }
