@@ -1,59 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Bytes and messages through sockets: exact numbers by protocol, role and direction, each container apart.
-#include <fcntl.h>
-#include <sys/sendfile.h>
-#include <sys/un.h>
-
 #include <catch2/catch.hpp>
 
 #include "agent.h"
 #include "child.h"
-#include "sockets.h"
+#include "traffic.h"
 
 namespace plimsoll::bpf_test {
 namespace {
-
-struct Traffic {
-    std::uint64_t bytes = 0, operations = 0;
-    bool operator==(const Traffic&) const = default;
-    friend std::ostream& operator<<(std::ostream& out, const Traffic& traffic) {
-        return out << traffic.bytes << " bytes in " << traffic.operations;
-    }
-};
-
-Traffic traffic(const Reading& reading, const Cgroup& cgroup, const std::string& protocol,
-                const std::string& role, const std::string& direction) {
-    const std::string label =
-        "protocol=\"" + protocol + "\",role=\"" + role + "\",direction=\"" + direction + "\"";
-    return {reading.value(cgroup, "container_socket_bytes_total", label),
-            reading.value(cgroup, "container_socket_operations_total", label)};
-}
-
-/// Everything that the container sent and received.
-Traffic all_traffic(const Reading& reading, const Cgroup& cgroup) {
-    Traffic sum;
-    for (const char* protocol : {"tcp", "udp", "unix", "other"}) {
-        for (const char* role : {"none", "client", "server"}) {
-            for (const char* direction : {"read", "write"}) {
-                const Traffic one = traffic(reading, cgroup, protocol, role, direction);
-                sum.bytes += one.bytes;
-                sum.operations += one.operations;
-            }
-        }
-    }
-    return sum;
-}
-
-/// 23 messages of 7 bytes one way, 29 of 11 the other.
-void ask(int fd) {
-    send_times(fd, 23, 7);
-    receive_times(fd, 29, 11);
-}
-void answer(int fd) {
-    receive_times(fd, 23, 7);
-    send_times(fd, 29, 11);
-}
-constexpr Traffic kAsked{161, 23}, kAnswered{319, 29};
 
 Child serve(const Cgroup& cgroup, Address address) {
     return {cgroup, [address](const Parent& parent) {
@@ -258,102 +212,6 @@ TEST_CASE(
     CHECK(traffic(reading, server, "udp", "server", "write") == Traffic{0, 1});
     CHECK(all_traffic(reading, client).operations == 21);
     CHECK(all_traffic(reading, server).operations == 21);
-}
-
-sockaddr_un unix_name(const std::string& name) {  // in the abstract namespace: no file is left behind
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    std::memcpy(address.sun_path + 1, name.data(), name.size());
-    return address;
-}
-
-void bind_unix(int fd, const std::string& name) {
-    const sockaddr_un address = unix_name(name);
-    check_step(bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0, 70);
-}
-
-void connect_unix(int fd, const std::string& name) {
-    const sockaddr_un address = unix_name(name);
-    check_step(connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0, 71);
-}
-
-TEST_CASE(
-    "unix sockets: the listener's side is the server, with a client that has a name, too; a pair is "
-    "neither") {
-    const auto type = GENERATE(SOCK_STREAM, SOCK_SEQPACKET);
-    const bool named = GENERATE(false, true);
-    CAPTURE(type, named);
-    const CgroupTree tree;
-    const Cgroup server = tree.make("c1"), client = tree.make("c2");
-    Agent agent(tree);
-    const std::string name = "plimsoll-test-" + std::to_string(getpid());
-    Child serving(server, [&](const Parent& parent) {
-        const int listener = open_socket(AF_UNIX, type);
-        bind_unix(listener, name);
-        check_step(listen(listener, 4) == 0, 1);
-        parent.tell(1);
-        answer(accept_one(listener));
-        return 0;
-    });
-    REQUIRE(serving.hear() == 1);
-    Child using_it(client, [&](const Parent&) {
-        const int fd = open_socket(AF_UNIX, type);
-        if (named) {
-            bind_unix(fd, name + "-client");
-        }
-        connect_unix(fd, name);
-        ask(fd);
-        std::array<int, 2> pair{};
-        check_step(socketpair(AF_UNIX, type, 0, pair.data()) == 0, 2);
-        send_times(pair[0], 3, 5);
-        receive_times(pair[1], 3, 5);
-        return 0;
-    });
-    REQUIRE(using_it.wait() == 0);
-    REQUIRE(serving.wait() == 0);
-    const Reading reading = agent.read();
-    CHECK(traffic(reading, client, "unix", "client", "write") == kAsked);
-    CHECK(traffic(reading, client, "unix", "client", "read") == kAnswered);
-    CHECK(traffic(reading, server, "unix", "server", "read") == kAsked);
-    CHECK(traffic(reading, server, "unix", "server", "write") == kAnswered);
-    CHECK(traffic(reading, client, "unix", "none", "write") == Traffic{15, 3});
-    CHECK(traffic(reading, client, "unix", "none", "read") == Traffic{15, 3});
-    CHECK(all_traffic(reading, client).operations == 58);
-    CHECK(all_traffic(reading, server).operations == 52);
-}
-
-TEST_CASE("unix datagrams to a name come from a client and arrive at a server") {
-    const CgroupTree tree;
-    const Cgroup server = tree.make("c1"), client = tree.make("c2");
-    Agent agent(tree);
-    const std::string name = "plimsoll-test-" + std::to_string(getpid());
-    Child serving(server, [&](const Parent& parent) {
-        const int fd = open_socket(AF_UNIX, SOCK_DGRAM);
-        bind_unix(fd, name);
-        parent.tell(1);
-        receive_times(fd, 11, 37);
-        return 0;
-    });
-    REQUIRE(serving.hear() == 1);
-    Child using_it(client, [&](const Parent&) {
-        const int fd = open_socket(AF_UNIX, SOCK_DGRAM);
-        const sockaddr_un to = unix_name(name);
-        const std::string data(37, 'x');
-        for (int i = 0; i < 6; i++) {
-            check_step(
-                sendto(fd, data.data(), 37, 0, reinterpret_cast<const sockaddr*>(&to), sizeof(to)) == 37, 1);
-        }
-        connect_unix(fd, name);
-        send_times(fd, 5, 37);
-        return 0;
-    });
-    REQUIRE(using_it.wait() == 0);
-    REQUIRE(serving.wait() == 0);
-    const Reading reading = agent.read();
-    CHECK(traffic(reading, client, "unix", "client", "write") == Traffic{407, 11});
-    CHECK(traffic(reading, server, "unix", "server", "read") == Traffic{407, 11});
-    CHECK(all_traffic(reading, client).operations == 11);
-    CHECK(all_traffic(reading, server).operations == 11);
 }
 
 }  // namespace
