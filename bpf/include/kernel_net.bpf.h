@@ -90,6 +90,7 @@ struct bpf_iter__task_file {
 
 #define SOCK_STREAM 1
 #define SOCK_DGRAM 2
+#define SOCK_SEQPACKET 5
 
 #define IPPROTO_TCP 6
 #define IPPROTO_UDP 17

@@ -19,11 +19,11 @@ struct {
 } socket_accounts SEC(".maps");
 
 /*
- * Nothing but this program, which does not nest, writes this direction's cells on this CPU: plain additions.
  * An empty datagram is an operation; the end of a stream and a call that failed or would have to wait are
- * none.
+ * none. A tracepoint's program is alone on its CPU, and nothing else writes the cells of its direction there
+ * (WRITER_OWN).
  */
-static __always_inline int count(struct sock* sk, __u32 direction, int result) {
+static __always_inline int count(enum writer writer, struct sock* sk, __u32 direction, int result) {
     __u32 slot = slot_of_current();
     if (!slot || result < 0)
         return 0;
@@ -39,8 +39,8 @@ static __always_inline int count(struct sock* sk, __u32 direction, int result) {
     if (protocol >= PROTOCOL_COUNT || role >= ROLE_COUNT)
         return 0;
     struct socket_cell* cell = &account->cells[protocol][role][direction];
-    *(volatile __u64*)&cell->bytes += result;
-    *(volatile __u64*)&cell->operations += 1;
+    add(writer, &cell->bytes, result);
+    add(writer, &cell->operations, 1);
     return 0;
 }
 
@@ -49,22 +49,14 @@ static __always_inline bool moves_data(int flags) {
     return !(flags & (MSG_PEEK | MSG_ERRQUEUE));
 }
 
-static __always_inline int count_send(struct socket* socket, int result) {
-    return count(socket->sk, DIRECTION_WRITE, result);
-}
-
-static __always_inline int count_receive(struct socket* socket, int flags, int result) {
-    return moves_data(flags) ? count(socket->sk, DIRECTION_READ, result) : 0;
-}
-
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(on_send, struct sock* sk, int result) {
-    return count(sk, DIRECTION_WRITE, result);
+    return count(WRITER_OWN, sk, DIRECTION_WRITE, result);
 }
 
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(on_receive, struct sock* sk, int result, int flags) {
-    return moves_data(flags) ? count(sk, DIRECTION_READ, result) : 0;
+    return moves_data(flags) ? count(WRITER_OWN, sk, DIRECTION_READ, result) : 0;
 }
 
 SEC("tp_btf/inet_sock_set_state")
@@ -75,40 +67,51 @@ int BPF_PROG(on_state, struct sock* sk, int from, int to) {
     return 0;
 }
 
-/* Seqpacket sockets call those of datagrams. */
-#define COUNT_SEND(function)                                                                       \
+/*
+ * Programs at functions can be preempted, and several share the cells. A seqpacket socket's functions call
+ * those of datagrams, unless the compiler has put these into them, where no program is: so each function
+ * counts sockets of its own type only (0: of any).
+ */
+static __always_inline int count_at_function(struct socket* socket, __u16 type, __u32 direction, int result) {
+    struct sock* sk = socket->sk;
+    return type && sk->sk_type != type ? 0 : count(WRITER_SHARED, sk, direction, result);
+}
+
+#define COUNT_SEND(function, type)                                                                 \
     SEC("fexit/" #function)                                                                        \
     int BPF_PROG(after_##function, struct socket* socket, void* message, __u64 size, int result) { \
-        return count_send(socket, result);                                                         \
+        return count_at_function(socket, type, DIRECTION_WRITE, result);                           \
     }
-#define COUNT_RECEIVE(function)                                                                 \
+#define COUNT_RECEIVE(function, type)                                                           \
     SEC("fexit/" #function)                                                                     \
     int BPF_PROG(after_##function, struct socket* socket, void* message, __u64 size, int flags, \
                  int result) {                                                                  \
-        return count_receive(socket, flags, result);                                            \
+        return moves_data(flags) ? count_at_function(socket, type, DIRECTION_READ, result) : 0; \
     }
-#define COUNT_SENDPAGE(function)                                                                         \
+#define COUNT_SENDPAGE(function, type)                                                                   \
     SEC("fexit/" #function)                                                                              \
     int BPF_PROG(after_##function, struct socket* socket, void* page, int offset, __u64 size, int flags, \
                  int result) {                                                                           \
-        return count_send(socket, result);                                                               \
+        return count_at_function(socket, type, DIRECTION_WRITE, result);                                 \
     }
 #define COUNT_SPLICE(function)                                                                               \
     SEC("fexit/" #function)                                                                                  \
     int BPF_PROG(after_##function, struct socket* socket, void* position, void* pipe, __u64 size, int flags, \
                  int result) {                                                                               \
-        return count_receive(socket, 0, result);                                                             \
+        return count_at_function(socket, SOCK_STREAM, DIRECTION_READ, result);                               \
     }
 
-COUNT_SEND(inet_sendmsg)
-COUNT_SEND(inet6_sendmsg)
-COUNT_SEND(unix_stream_sendmsg)
-COUNT_SEND(unix_dgram_sendmsg)
-COUNT_RECEIVE(inet_recvmsg)
-COUNT_RECEIVE(inet6_recvmsg)
-COUNT_RECEIVE(unix_stream_recvmsg)
-COUNT_RECEIVE(unix_dgram_recvmsg)
-COUNT_SENDPAGE(inet_sendpage)
-COUNT_SENDPAGE(unix_stream_sendpage)
+COUNT_SEND(inet_sendmsg, 0)
+COUNT_SEND(inet6_sendmsg, 0)
+COUNT_SEND(unix_stream_sendmsg, SOCK_STREAM)
+COUNT_SEND(unix_dgram_sendmsg, SOCK_DGRAM)
+COUNT_SEND(unix_seqpacket_sendmsg, SOCK_SEQPACKET)
+COUNT_RECEIVE(inet_recvmsg, 0)
+COUNT_RECEIVE(inet6_recvmsg, 0)
+COUNT_RECEIVE(unix_stream_recvmsg, SOCK_STREAM)
+COUNT_RECEIVE(unix_dgram_recvmsg, SOCK_DGRAM)
+COUNT_RECEIVE(unix_seqpacket_recvmsg, SOCK_SEQPACKET)
+COUNT_SENDPAGE(inet_sendpage, 0)
+COUNT_SENDPAGE(unix_stream_sendpage, SOCK_STREAM)
 COUNT_SPLICE(tcp_splice_read)
 COUNT_SPLICE(unix_stream_splice_read)
