@@ -146,7 +146,8 @@ class TcpProbe : public Probe {
     SlotSums<tcp_account> sums_{[this](std::uint32_t slot) { return accounts_.elements()[slot]; }};
     bool sees_accept_ = false;
     std::uint64_t started_ns_ = 0;
-    bool looked_ = false;
+    bool looked_ = false;  // for sockets that are older than the agent
+    bool walked_ = false;  // the states are those of this sample
     std::unordered_set<Handle> known_;
     std::vector<Row> rows_;
 };
@@ -203,10 +204,10 @@ void TcpProbe::look_around(std::span<const SampledContainer> containers) {
         older |= known_.insert(container.handle).second && container.since_ns < started_ns_;
     }
     if (older) {
-        (void)run_iterator(links_.find("on_each_file"), "file iterator");
+        looked_ = run_iterator(links_.find("on_each_file"), "file iterator").has_value();
     }
     skeleton_->bss->walk++;
-    (void)run_iterator(links_.find("on_each_socket"), "socket iterator");
+    walked_ = run_iterator(links_.find("on_each_socket"), "socket iterator").has_value();
 }
 
 void TcpProbe::sample(const SampleContext& context, SampleWriter& writer) {
@@ -246,6 +247,9 @@ void TcpProbe::sample(const SampleContext& context, SampleWriter& writer) {
 
 void TcpProbe::write_states(SampleWriter& writer) {
     writer.family(kMetrics[Family::connections], rows_.size() * kStates.size());
+    if (!walked_) {
+        return;  // absent, not zero
+    }
     const std::uint64_t walk = skeleton_->bss->walk;
     for (const auto& row : rows_) {
         for (const auto& shown : kStates) {
