@@ -7,6 +7,7 @@
 #include "scope.bpf.h"
 #include "classify.bpf.h"
 #include "events.bpf.h"
+#include "socket.bpf.h" /* only for its map, which so exists once for all probes */
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 

@@ -23,6 +23,7 @@ struct sock {
     unsigned short sk_protocol;
     int sk_err;
     atomic_t sk_drops; /* atomic_t in all kernels so far, a counter of its own kind to come */
+    __u32 sk_ack_backlog, sk_max_ack_backlog; /* of a listening socket: connections to be accepted */
     struct sock_cgroup_data sk_cgrp_data;
     struct bpf_local_storage* sk_bpf_storage;
 };
@@ -89,6 +90,7 @@ struct bpf_iter__task_file {
 
 #define SOCK_STREAM 1
 #define SOCK_DGRAM 2
+#define SOCK_SEQPACKET 5
 
 #define IPPROTO_TCP 6
 #define IPPROTO_UDP 17

@@ -67,11 +67,15 @@ static __always_inline __u32 slot_of_task(struct task_struct* task) {
     return slot_of_cgroup(cgroup_id_of(task));
 }
 
-/* The same for a thread with a record, without a look-up unless it may have moved since it was last seen. */
+/*
+ * The same for a thread with a record, without a look-up unless it may have moved since it was last seen. A
+ * thread on its way out keeps its slot.
+ */
 static __always_inline __u32 slot_of_thread(struct task_struct* task, struct task_state* thread) {
     __u64 word = *(volatile __u64*)&thread->word;
-    return __builtin_expect(word_generation(word) == current_generation(), 1) ? word_slot(word)
-                                                                              : slot_of_task(task);
+    if (__builtin_expect(word_generation(word) == current_generation() || task->flags & PF_EXITING, 1))
+        return word_slot(word);
+    return slot_of_task(task);
 }
 
 /*
@@ -182,4 +186,14 @@ static __always_inline __u64 resolve(struct task_struct* task, struct task_state
     if (__builtin_expect(word_generation(word) == current_generation(), 1))
         return word;
     return resolve_again(task, thread, state, now);
+}
+
+/*
+ * The slot of the thread that runs, by its record: a null check for a thread that nobody watches, no look-up
+ * of its cgroup for one that somebody does.
+ */
+static __always_inline __u32 slot_of_current(void) {
+    struct task_struct* task = bpf_get_current_task_btf();
+    struct task_state* thread = find_thread(task);
+    return thread ? slot_of_thread(task, thread) : SLOT_NONE;
 }

@@ -152,6 +152,7 @@ struct scope_control {
     X(block_requests_full)         \
     X(block_accounts_full)         \
     X(io_call_unreadable)          \
-    X(io_requests_full)
+    X(io_requests_full)            \
+    X(socket_storage_full)
 #define PLIMSOLL_FAILURE_ENUM(name) FAILURE_##name,
 enum plimsoll_failure { PLIMSOLL_FAILURE_PLACES(PLIMSOLL_FAILURE_ENUM) FAILURE_COUNT };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/features.h"
 
+#include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <linux/capability.h>
@@ -11,6 +12,8 @@
 #include <array>
 #include <cstdarg>
 #include <cstdio>
+
+#include "loop/unique_fd.h"
 
 namespace plimsoll {
 
@@ -61,6 +64,36 @@ bool KernelTypes::tracepoint_argument_is_pointer(std::string_view name, unsigned
     }
     const btf_type* argument = btf__type_by_id(types_.get(), btf_params(prototype)[index + 1].type);
     return argument != nullptr && btf_is_ptr(argument);
+}
+
+unsigned KernelTypes::tracepoint_arguments(std::string_view name) const {
+    const btf_type* prototype = tracepoint_prototype(types_.get(), name);
+    return prototype == nullptr ? 0 : btf_vlen(prototype) - 1;
+}
+
+unsigned KernelTypes::function_arguments(std::string_view name) const {
+    const int id = btf__find_by_name_kind(types_.get(), std::string(name).c_str(), BTF_KIND_FUNC);
+    const btf_type* function = id > 0 ? btf__type_by_id(types_.get(), static_cast<__u32>(id)) : nullptr;
+    const btf_type* prototype = function != nullptr ? btf__type_by_id(types_.get(), function->type) : nullptr;
+    return prototype == nullptr ? 0 : btf_vlen(prototype);
+}
+
+bool KernelTypes::allows_fexit(std::string_view function) const {
+    const int id = btf__find_by_name_kind(types_.get(), std::string(function).c_str(), BTF_KIND_FUNC);
+    if (id <= 0) {
+        return false;
+    }
+    const std::array<bpf_insn, 2> nothing{
+        bpf_insn{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
+        bpf_insn{.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0}};
+    bpf_prog_load_opts options{};
+    options.sz = sizeof(options);
+    options.expected_attach_type = BPF_TRACE_FEXIT;
+    options.attach_btf_id = static_cast<__u32>(id);
+    const UniqueFd program(
+        bpf_prog_load(BPF_PROG_TYPE_TRACING, "trial", "GPL", nothing.data(), nothing.size(), &options));
+    const UniqueFd link(program ? bpf_raw_tracepoint_open(nullptr, program.get()) : -1);
+    return static_cast<bool>(link);
 }
 
 std::optional<int> KernelTypes::cgroup_subsystem_index(std::string_view controller) const {

@@ -23,6 +23,13 @@ class KernelTypes {
     [[nodiscard]] bool has_tracepoint(std::string_view name) const;
     /// Whether argument `index` (0: the first after the context) of the tracepoint is a pointer.
     [[nodiscard]] bool tracepoint_argument_is_pointer(std::string_view name, unsigned index) const;
+    /// How many arguments the kernel function has; 0 when there is none of that name.
+    [[nodiscard]] unsigned function_arguments(std::string_view name) const;
+    /// How many arguments the tracepoint has, without the context; 0 when there is none of that name.
+    [[nodiscard]] unsigned tracepoint_arguments(std::string_view name) const;
+    /// Whether programs may be put at the entry and the end of this kernel function (fentry, fexit), found
+    /// out by doing it: some kernels have the types but refuse.
+    [[nodiscard]] bool allows_fexit(std::string_view function) const;
     /// The index of a controller's state in css_set: enum cgroup_subsys_id, e.g. "memory" → memory_cgrp_id.
     [[nodiscard]] std::optional<int> cgroup_subsystem_index(std::string_view controller) const;
 

@@ -194,7 +194,7 @@ void Scope::invalidate() {
 }
 
 Result<void> Scope::visit_tasks() const {
-    return links_.iterate("on_each_task");
+    return run_iterator(links_.find("on_each_task"), "task iterator");
 }
 
 Result<std::unique_ptr<EventChannel>> Scope::open_events(EventChannel::Receiver receiver) const {

@@ -9,6 +9,33 @@
 
 namespace plimsoll {
 
+Result<void> run_iterator(const bpf_link* link, const std::string& what) {
+    const UniqueFd iterator(link != nullptr ? bpf_iter_create(bpf_link__fd(link)) : -1);
+    if (!iterator) {
+        return fail_errno(what, errno);
+    }
+    std::array<char, 64> nothing{};
+    ssize_t got = 0;
+    while ((got = read(iterator.get(), nothing.data(), nothing.size())) > 0 || (got < 0 && errno == EAGAIN)) {
+    }
+    return got < 0 ? fail_errno(what, errno) : Result<void>{};
+}
+
+Result<void> Links::attach_to_map(const bpf_program* program, int map) {
+    bpf_iter_link_info info{};
+    info.map.map_fd = static_cast<__u32>(map);
+    bpf_iter_attach_opts options{};
+    options.sz = sizeof(options);
+    options.link_info = &info;
+    options.link_info_len = sizeof(info);
+    bpf_link* link = bpf_program__attach_iter(program, &options);
+    if (link == nullptr) {
+        return fail_errno(std::string("attach ") + bpf_program__name(program), errno);
+    }
+    links_.emplace(bpf_program__name(program), link);
+    return {};
+}
+
 Links::~Links() {
     for (const auto& [name, link] : links_) {
         bpf_link__destroy(link);
@@ -18,7 +45,7 @@ Links::~Links() {
 Result<void> Links::attach(bpf_object* object) {
     bpf_program* program = nullptr;
     bpf_object__for_each_program(program, object) {
-        if (!bpf_program__autoload(program)) {
+        if (!bpf_program__autoload(program) || !bpf_program__autoattach(program)) {
             continue;
         }
         bpf_link* link = bpf_program__attach(program);
@@ -30,17 +57,9 @@ Result<void> Links::attach(bpf_object* object) {
     return {};
 }
 
-Result<void> Links::iterate(std::string_view program) const {
+bpf_link* Links::find(std::string_view program) const {
     const auto found = links_.find(program);
-    const UniqueFd iterator(found != links_.end() ? bpf_iter_create(bpf_link__fd(found->second)) : -1);
-    if (!iterator) {
-        return fail_errno(std::string(program), errno);
-    }
-    std::array<char, 64> nothing{};
-    ssize_t got = 0;
-    while ((got = read(iterator.get(), nothing.data(), nothing.size())) > 0 || (got < 0 && errno == EAGAIN)) {
-    }
-    return got < 0 ? fail_errno(std::string(program), errno) : Result<void>{};
+    return found == links_.end() ? nullptr : found->second;
 }
 
 }  // namespace plimsoll

@@ -66,6 +66,9 @@ Result<void> load_skeleton(T& skeleton) {
     return {};
 }
 
+/// Lets the iterator go through everything once; `what` is what a message calls it.
+Result<void> run_iterator(const bpf_link* link, const std::string& what);
+
 /// Owns the links of one object: destroyed (detached) in the destructor.
 class Links {
   public:
@@ -75,8 +78,9 @@ class Links {
     ~Links();
 
     Result<void> attach(bpf_object* object);
-    /// Runs an attached iterator to its end.
-    [[nodiscard]] Result<void> iterate(std::string_view program) const;
+    /// An iterator over the elements of a map.
+    Result<void> attach_to_map(const bpf_program* program, int map);
+    [[nodiscard]] bpf_link* find(std::string_view program) const;
 
   private:
     std::map<std::string, bpf_link*, std::less<>> links_;

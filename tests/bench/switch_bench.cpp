@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "containers/cgroup_tree.h"
+#include "contender.h"
 #include "floor.skel.h"
 #include "kernel/features.h"
 #include "kernel/scope.h"
@@ -27,20 +28,10 @@
 namespace {
 
 using namespace plimsoll;
+using bench::Contender;
+using bench::must;
 
 constexpr int kRoundTrips = 1000;  // some 3 ms: short enough to pass undisturbed now and then
-constexpr int kRoundsPerTurn = 15;
-
-template <typename T>
-T must(Result<T> result) {
-    if (!result) {
-        std::fprintf(stderr, "%s\n", result.error().message.c_str());
-        std::exit(1);
-    }
-    if constexpr (!std::is_void_v<T>) {
-        return std::move(*result);
-    }
-}
 
 /// Two processes that pass a byte to and fro on the last CPU. They live as long as the object.
 class PingPong {
@@ -130,41 +121,6 @@ class PingPong {
     pid_t echo_ = 0, lead_ = 0;
 };
 
-struct Contender {
-    const char* name;
-    std::vector<bpf_program*> programs;
-    const PingPong* players;
-    std::vector<double> turns{};  ///< the fastest round of each
-
-    /// The lower quartile over the turns: noise only ever adds, but a single lowest value may be a clock's
-    /// whim.
-    [[nodiscard]] double ns() const {
-        std::vector<double> sorted = turns;
-        std::ranges::sort(sorted);
-        return sorted.at(sorted.size() / 4);
-    }
-
-    void run() {
-        std::vector<bpf_link*> links;
-        for (bpf_program* program : programs) {
-            links.push_back(bpf_program__attach(program));
-            if (links.back() == nullptr) {
-                std::fprintf(stderr, "cannot attach %s\n", bpf_program__name(program));
-                std::exit(1);
-            }
-        }
-        players->round();  // warms caches
-        double fastest = players->round();
-        for (int i = 1; i < kRoundsPerTurn; i++) {
-            fastest = std::min(fastest, players->round());
-        }
-        turns.push_back(fastest);
-        for (bpf_link* link : links) {
-            bpf_link__destroy(link);
-        }
-    }
-};
-
 /// Two groups: the same pair of processes plays with the ledger and with the floors, since two pairs differ
 /// by tens of nanoseconds for reasons of cache placement alone.
 struct Group {
@@ -213,11 +169,12 @@ int main(int argc, char** argv) {
     {
         const PingPong watched(cgroup), unwatched("");
         const auto group = [&](const PingPong& players) {
+            const auto round = [&players] { return players.round(); };
             return Group{
-                {{"bare", {}, &players},
-                 {"empty", {floor->progs.switch_empty, floor->progs.wakeup_empty}, &players},
-                 {"timestamp", {floor->progs.switch_timestamp, floor->progs.wakeup_timestamp}, &players},
-                 {"ledger", {ledger->progs.on_sched_switch, ledger->progs.on_sched_wakeup}, &players}}};
+                {{"bare", {}, round},
+                 {"empty", {floor->progs.switch_empty, floor->progs.wakeup_empty}, round},
+                 {"timestamp", {floor->progs.switch_timestamp, floor->progs.wakeup_timestamp}, round},
+                 {"ledger", {ledger->progs.on_sched_switch, ledger->progs.on_sched_wakeup}, round}}};
         };
         Group in = group(watched), out = group(unwatched);
         for (int i = 0; i < rounds; i++) {
