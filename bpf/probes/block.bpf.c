@@ -41,6 +41,19 @@ static __always_inline struct block_account* find_block_account(const struct blo
 }
 
 /*
+ * The present thread's slot, as it carries it; threads that no container claims carry nothing, which is the
+ * cheapest question there is. The other threads of a process that has just been moved are told a moment
+ * later.
+ */
+static __always_inline __u32 slot_of_submitter(struct task_struct* thread) {
+    if (!thread->bpf_storage)
+        return SLOT_NONE;
+    struct task_state* state = bpf_task_storage_get(&tasks, thread, 0, 0);
+    __u64 word = state ? *(volatile __u64*)&state->word : 0;
+    return state && word_generation(word) != current_generation() ? slot_of_task(thread) : word_slot(word);
+}
+
+/*
  * Whose a bio is. The kernel says it by the bio's block cgroup, also for pages that it writes back long after
  * a thread dirtied them. Where the controller is not enabled for the container, that cgroup is one further
  * up: if it is the submitter's own all the same, the submitter's container is meant. On v1 the kernel's
@@ -50,14 +63,14 @@ static __always_inline struct block_account* find_block_account(const struct blo
 static __always_inline __u32 slot_of_bio(struct bio* bio, bool submitting) {
     struct task_struct* thread = bpf_get_current_task_btf();
     if (!by_blkcg || !bpf_core_field_exists(bio->bi_blkg))
-        return submitting ? slot_of_task(thread) : SLOT_NONE;
+        return submitting ? slot_of_submitter(thread) : SLOT_NONE;
     struct blkcg* blkcg = bio->bi_blkg->blkcg;
     if (submitting) {
         struct css_set* set = thread->cgroups;
         struct cgroup_subsys_state* own = 0;
         bpf_probe_read_kernel(&own, sizeof(own), (void*)&set->subsys + sizeof(void*) * blkcg_index);
         if (own == &blkcg->css)
-            return slot_of_task(thread);
+            return slot_of_submitter(thread);
     }
     return slot_of_cgroup(blkcg->css.cgroup->kn->id);
 }
