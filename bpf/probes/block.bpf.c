@@ -25,9 +25,26 @@ struct {
     __type(value, struct block_account);
 } block_accounts SEC(".maps");
 
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, 4096);
+    __type(key, __u64);
+    __type(value, struct block_disk);
+} block_disks SEC(".maps");
+
 static const struct block_account new_account;
 
-static __noinline struct block_account* make_account(const struct block_key* key) {
+static __noinline int remember_disk(__u64 id, struct gendisk* disk) {
+    struct block_disk name = {};
+    bpf_probe_read_kernel_str(name.name, sizeof(name.name), disk->disk_name);
+    if (bpf_map_update_elem(&block_disks, &id, &name, BPF_ANY))
+        count_failure(FAILURE_block_accounts_full);
+    return 0;
+}
+
+static __noinline struct block_account* make_account(const struct block_key* key, struct gendisk* disk) {
+    remember_disk(key->series.disk, disk);
     bpf_map_update_elem(&block_accounts, key, &new_account, BPF_NOEXIST);
     struct block_account* account = bpf_map_lookup_elem(&block_accounts, key);
     if (!account)
@@ -35,9 +52,23 @@ static __noinline struct block_account* make_account(const struct block_key* key
     return account;
 }
 
-static __always_inline struct block_account* find_block_account(const struct block_key* key) {
+static __always_inline struct block_account* find_block_account(const struct block_key* key,
+                                                                struct gendisk* disk) {
     struct block_account* account = bpf_map_lookup_elem(&block_accounts, key);
-    return account ? account : make_account(key);
+    return account ? account : make_account(key, disk);
+}
+
+/*
+ * The present thread's slot, as it carries it; threads that no container claims carry nothing, which is the
+ * cheapest question there is. The other threads of a process that has just been moved are told a moment
+ * later.
+ */
+static __always_inline __u32 slot_of_submitter(struct task_struct* thread) {
+    if (!thread->bpf_storage)
+        return SLOT_NONE;
+    struct task_state* state = bpf_task_storage_get(&tasks, thread, 0, 0);
+    __u64 word = state ? *(volatile __u64*)&state->word : 0;
+    return state && word_generation(word) != current_generation() ? slot_of_task(thread) : word_slot(word);
 }
 
 /*
@@ -50,14 +81,14 @@ static __always_inline struct block_account* find_block_account(const struct blo
 static __always_inline __u32 slot_of_bio(struct bio* bio, bool submitting) {
     struct task_struct* thread = bpf_get_current_task_btf();
     if (!by_blkcg || !bpf_core_field_exists(bio->bi_blkg))
-        return submitting ? slot_of_task(thread) : SLOT_NONE;
+        return submitting ? slot_of_submitter(thread) : SLOT_NONE;
     struct blkcg* blkcg = bio->bi_blkg->blkcg;
     if (submitting) {
         struct css_set* set = thread->cgroups;
         struct cgroup_subsys_state* own = 0;
         bpf_probe_read_kernel(&own, sizeof(own), (void*)&set->subsys + sizeof(void*) * blkcg_index);
         if (own == &blkcg->css)
-            return slot_of_task(thread);
+            return slot_of_submitter(thread);
     }
     return slot_of_cgroup(blkcg->css.cgroup->kn->id);
 }
@@ -84,14 +115,17 @@ static __always_inline struct gendisk* disk_of(struct request* request) {
     return ((struct request___before_5_17*)request)->rq_disk;
 }
 
+/* Names of up to eight letters never collide, others as good as never: the kernel fills up with zeroes. */
+static __always_inline __u64 id_of(struct gendisk* disk) {
+    const __u64* name = (const __u64*)disk->disk_name;
+    return name[0] * 0x9e3779b97f4a7c15ULL + name[1] * 0xbf58476d1ce4e5b9ULL +
+           name[2] * 0x94d049bb133111ebULL + name[3] * 0xd6e8feb86659fd93ULL;
+}
+
 static __always_inline void fill_key(struct block_key* key, __u32 slot, struct gendisk* disk,
                                      __u32 direction) {
     key->owner = tenure_of(slot);
-    const __u64* name = (const __u64*)disk->disk_name;
-    __u64* to = (__u64*)key->series.disk;
-#pragma unroll
-    for (int i = 0; i < BLOCK_DISK_NAME / 8; i++)
-        to[i] = name[i];
+    key->series.disk = id_of(disk);
     key->series.direction = direction;
     key->series.reserved = 0;
 }
@@ -110,7 +144,10 @@ static __always_inline struct block_request* begin_request(struct request* reque
     if (!known)
         return 0;
     known->queued_ns = known->waited_ns = known->issued_ns = 0;
-    fill_key(&known->key, slot, disk_of(request), direction);
+    struct gendisk* disk = disk_of(request);
+    if (known->key.series.disk != id_of(disk)) /* an address stays with a disk for long */
+        remember_disk(id_of(disk), disk);
+    fill_key(&known->key, slot, disk, direction);
     return known;
 }
 
@@ -182,8 +219,9 @@ int BPF_PROG(on_request_requeued, struct request* request) {
 }
 
 /* Part of a request, or all of it, is done. What an error ends has reached no device. */
-static __always_inline void complete(const struct block_request* known, int error, __u32 bytes, bool done) {
-    struct block_account* account = find_block_account(&known->key);
+static __always_inline void complete(struct request* request, const struct block_request* known, int error,
+                                     __u32 bytes, bool done) {
+    struct block_account* account = find_block_account(&known->key, disk_of(request));
     if (!account)
         return;
     if (error)
@@ -208,14 +246,14 @@ static __always_inline void complete(const struct block_request* known, int erro
 static __always_inline void complete_unannounced_flush(struct request* request, int error) {
     struct bio* bio = request->bio;
     if (tells_birth || !bio || request->nr_phys_segments ||
-        direction_of(request->cmd_flags, true) != BLOCK_FLUSH)
+        direction_of(bio->bi_opf, true) != BLOCK_FLUSH) /* the request's own flags have been changed */
         return;
     __u32 slot = slot_of_bio(bio, false);
     if (!slot)
         return;
     struct block_request flush = {.issued_ns = request->start_time_ns};
     fill_key(&flush.key, slot, disk_of(request), BLOCK_FLUSH);
-    complete(&flush, error, 0, true);
+    complete(request, &flush, error, 0, true);
 }
 
 SEC("tp_btf/block_rq_complete")
@@ -227,7 +265,7 @@ int BPF_PROG(on_request_completed, struct request* request, int error, unsigned 
         return 0;
     }
     bool done = bytes >= request->__data_len;
-    complete(known, error, bytes, done);
+    complete(request, known, error, bytes, done);
     if (done)
         leave_place(&place);
     return 0;
@@ -239,9 +277,10 @@ static __always_inline int count_merge(struct bio* bio) {
     __u32 direction = slot ? direction_of(bio->bi_opf, false) : BLOCK_DIRECTIONS;
     if (direction == BLOCK_DIRECTIONS)
         return 0;
+    struct gendisk* disk = bio->bi_bdev->bd_disk;
     struct block_key key;
-    fill_key(&key, slot, bio->bi_bdev->bd_disk, direction);
-    struct block_account* account = find_block_account(&key);
+    fill_key(&key, slot, disk, direction);
+    struct block_account* account = find_block_account(&key, disk);
     if (account)
         __sync_fetch_and_add(&account->merges, 1);
     return 0;
@@ -264,7 +303,7 @@ int BPF_PROG(on_request_merged, struct request* request) {
     struct block_request* known = request_at(&place);
     if (!known)
         return 0;
-    struct block_account* account = find_block_account(&known->key);
+    struct block_account* account = find_block_account(&known->key, disk_of(request));
     if (account)
         __sync_fetch_and_add(&account->merges, 1);
     leave_place(&place);

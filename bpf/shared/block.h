@@ -18,19 +18,27 @@ enum plimsoll_block_direction {
 #define BLOCK_DISK_NAME 32 /* DISK_NAME_LEN */
 #define BLOCK_BUCKETS 26   /* 2^0 … 2^24 µs, and above */
 
-/* The whole disk, by the kernel's name for it ("sda"): numbers are reused, and come to mean another disk. */
+/*
+ * The whole disk by what its name hashes to; block_disks has the name ("sda"). A number would be reused, and
+ * come to mean another disk; a name in the key would be most of a look-up's cost.
+ */
 struct block_series {
-    char disk[BLOCK_DISK_NAME];
+    __u64 disk;
     __u32 direction;
     __u32 reserved;
 };
-PLIMSOLL_ASSERT_SIZE(struct block_series, 40);
+PLIMSOLL_ASSERT_SIZE(struct block_series, 16);
+
+struct block_disk {
+    char name[BLOCK_DISK_NAME];
+};
+PLIMSOLL_ASSERT_SIZE(struct block_disk, 32);
 
 struct block_key {
     struct tenure owner;
     struct block_series series;
 };
-PLIMSOLL_ASSERT_SIZE(struct block_key, 48);
+PLIMSOLL_ASSERT_SIZE(struct block_key, 24);
 
 /*
  * Every completed request is in device_buckets once, so that they add up to the number of operations.
@@ -67,6 +75,5 @@ struct block_request {
     __u64 queued_ns; /* since when it waits to be issued; 0: it does not */
     __u64 waited_ns; /* how long it did before */
     __u64 issued_ns; /* when the device got it; 0: it has not */
-    __u64 reserved;
 };
-PLIMSOLL_ASSERT_SIZE(struct block_request, 80);
+PLIMSOLL_ASSERT_SIZE(struct block_request, 48);

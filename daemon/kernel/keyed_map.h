@@ -41,6 +41,12 @@ void each_entry(int map_fd, Callback callback) {
     }
 }
 
+template <typename Value, typename Key>
+std::optional<Value> look_up(int map_fd, const Key& key) {
+    Value value{};
+    return bpf_map_lookup_elem(map_fd, &key, &value) == 0 ? std::optional(value) : std::nullopt;
+}
+
 template <typename Key, typename Account>
 class KeyedMap : public KeyedAccounts<Key, Account> {
     struct Record {
@@ -65,11 +71,10 @@ class KeyedMap : public KeyedAccounts<Key, Account> {
     }
     std::optional<Account> take(const tenure& owner, const Key& key) override {
         const Record record{owner, key};
-        Account account{};
         // The value first: kernels before 5.14 cannot do both at once, and nothing is booked in between but
         // what comes later than anybody waits for.
-        if (bpf_map_lookup_elem(accounts_, &record, &account) != 0 ||
-            bpf_map_delete_elem(accounts_, &record) != 0) {
+        const auto account = look_up<Account>(accounts_, record);
+        if (account && bpf_map_delete_elem(accounts_, &record) != 0) {
             return std::nullopt;
         }
         return account;

@@ -12,6 +12,7 @@
 #include <set>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 
 #include "block.skel.h"
 #include "kernel/keyed_map.h"
@@ -21,7 +22,7 @@
 #include "shared/block.h"
 
 inline bool operator<(const block_series& a, const block_series& b) {
-    return std::memcmp(&a, &b, sizeof(a)) < 0;
+    return std::pair(a.disk, a.direction) < std::pair(b.disk, b.direction);
 }
 
 namespace plimsoll {
@@ -66,13 +67,13 @@ struct BlockLabels {
 };
 
 /// The disk as udev names it: the kernel's names have ! where the device's path has a slash.
-BlockLabels labels_of(const block_series& series) {
+BlockLabels labels_of(const block_disk& named, __u32 direction) {
     std::string disk = "device=\"/dev/";
-    for (const char c : std::string_view(series.disk, strnlen(series.disk, sizeof(series.disk)))) {
+    for (const char c : std::string_view(named.name, strnlen(named.name, sizeof(named.name)))) {
         disk += c == '"' || c == '\\' ? std::string{'\\', c} : std::string{c == '!' ? '/' : c};
     }
     disk += '"';
-    return {disk, disk + ",direction=\"" + std::string(kDirections.at(series.direction)) + "\""};
+    return {disk, disk + ",direction=\"" + std::string(kDirections.at(direction)) + "\""};
 }
 
 template <std::size_t N>
@@ -190,7 +191,11 @@ Result<void> BlockProbe::map_arrays() {
 
 const BlockLabels& BlockProbe::labels(const block_series& series) {
     const auto found = labels_.find(series);
-    return found != labels_.end() ? found->second : labels_.emplace(series, labels_of(series)).first->second;
+    if (found != labels_.end()) {
+        return found->second;
+    }
+    const auto disk = look_up<block_disk>(bpf_map__fd(skeleton_->maps.block_disks), series.disk);
+    return labels_.emplace(series, labels_of(disk.value_or(block_disk{}), series.direction)).first->second;
 }
 
 void BlockProbe::sample(const SampleContext& context, SampleWriter& writer) {

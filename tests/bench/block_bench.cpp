@@ -24,6 +24,7 @@
 #include "../bpf/loop_device.h"
 #include "containers/cgroup_tree.h"
 #include "kernel/features.h"
+#include "kernel/keyed_map.h"
 #include "kernel/scope.h"
 #include "shared/block.h"
 
@@ -234,6 +235,15 @@ int main(int argc, char** argv) {
         for (int i = 0; i < rounds; i++) {
             in.run();
             out.run();
+        }
+        std::uint64_t counted = 0;
+        each_entry<block_key, block_account>(
+            bpf_map__fd(block->maps.block_accounts),
+            [&](const block_key&, const block_account& account) { counted += account.bytes; });
+        if (counted !=
+            4096ULL * kReads * kSubmissions * (kRoundsPerTurn + 1) * static_cast<unsigned>(rounds)) {
+            std::fprintf(stderr, "the reader's requests were not counted, so nothing was measured\n");
+            return 1;
         }
         in.report("");
         out.report("_unwatched");

@@ -54,6 +54,18 @@ std::unique_ptr<FrozenDisk> make_disk() {
     return std::make_unique<FrozenDisk>();
 }
 
+/// Not every kernel's loop devices respect that a file system is frozen: there, what was submitted completes.
+bool holds_up(const LoopDevice& device) {
+    for (int i = 0; i < 100; i++) {
+        if (device.stat().in_flight == 0) {
+            WARN("SKIPPED: bpf: a frozen file system does not hold up the loop devices of this kernel");
+            return false;
+        }
+        usleep(10'000);
+    }
+    return true;
+}
+
 std::uint64_t in_flight(const Reading& reading, const Cgroup& cgroup, const LoopDevice& device) {
     return reading.value(cgroup, "container_block_in_flight", device.label());
 }
@@ -75,6 +87,10 @@ TEST_CASE("requests that a disk holds up are in flight, of each container its ow
     };
     Child one = start(first, 7), two = start(second, 3), three = start(unwatched, 2);
     REQUIRE((one.hear() == 1 && two.hear() == 1 && three.hear() == 1));
+    if (!holds_up(device)) {
+        return;
+    }
+    CHECK(device.stat().in_flight == 7 + 3 + 2);
     const Reading held = agent.read();
     CHECK(in_flight(held, first, device) == 7);
     CHECK(in_flight(held, second, device) == 3);
@@ -98,6 +114,9 @@ TEST_CASE("requests that were under way before the agent are not counted, and th
     const LoopDevice& device = disk->device();
     Child before(cgroup, [&](const Parent& parent) { return write_apart(parent, device.path(), 5); });
     REQUIRE(before.hear() == 1);
+    if (!holds_up(device)) {
+        return;
+    }
     Agent agent(tree);
     CHECK(in_flight(agent.read(), cgroup, device) == 0);
     disk->thaw();
@@ -123,6 +142,9 @@ TEST_CASE("a request that outlives its container is nobody's when the slot has a
     agent.settle();
     Child child(old, [&](const Parent& parent) { return write_apart(parent, device.path(), 3); });
     REQUIRE(child.hear() == 1);
+    if (!holds_up(device)) {
+        return;
+    }
     CHECK(in_flight(agent.read(), old, device) == 3);
     const std::vector<std::uint32_t> slots = agent.find(old)->slots;
     const Cgroup elsewhere = tree.make("other");

@@ -84,13 +84,15 @@ TEST_CASE("requests of two containers to one disk are counted apart, and the dis
     CHECK(one.bytes("read") == 23 * 4096);
     CHECK(one.operations("write") == 29);
     CHECK(one.bytes("write") == 29 * 8192);
-    CHECK(one.operations("flush") == 7);
+    // Where it is not told when a request is made, a flush has no submitter by the time that it is seen.
+    const bool announced = agent.types->has_tracepoint("block_io_start");
+    CHECK(one.operations("flush") == (announced ? 7 : 0));
     CHECK(one.operations("discard") == 5);
     CHECK(one.bytes("discard") == 5 * 65536);
     CHECK(two.operations("read") == 31);
     CHECK(two.bytes("read") == 31 * 16384);
     CHECK(two.operations("write") == 11);
-    CHECK(two.operations("flush") == 3);
+    CHECK(two.operations("flush") == (announced ? 3 : 0));
     CHECK(two.operations("discard") == 0);
     CHECK(none.operations("read") + none.operations("write") == 0);
 
