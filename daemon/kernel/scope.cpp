@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "kernel/scope.h"
 
+#include <sys/resource.h>
+
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -19,7 +21,27 @@ namespace plimsoll {
 Scope::Scope() = default;
 Scope::~Scope() = default;
 
+namespace {
+
+/// Programs and maps are descriptors. With fewer, libbpf fails in the middle and says something else.
+Result<void> enough_descriptors() {
+    constexpr rlim_t kFewest = 192;
+    rlimit limit{};
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < kFewest) {
+        return fail_errno("the limit of open files (LimitNOFILE, ulimit -n) is " +
+                              std::to_string(limit.rlim_cur) + ", at least " + std::to_string(kFewest) +
+                              " are needed",
+                          EMFILE);
+    }
+    return {};
+}
+
+}  // namespace
+
 Result<std::unique_ptr<Scope>> Scope::load(const ScopeOptions& options, const KernelTypes& types) {
+    if (auto enough = enough_descriptors(); !enough) {
+        return std::unexpected(enough.error());
+    }
     auto skeleton = open_skeleton<scope_bpf>({});
     if (!skeleton) {
         return std::unexpected(skeleton.error().in("scope"));

@@ -14,8 +14,11 @@ def held_by(pid):
     held = {kind: set() for kind in KINDS}
     directory = "/proc/%d/fdinfo" % pid
     for fd in os.listdir(directory):
-        with open("%s/%s" % (directory, fd), encoding="utf-8") as lines:
-            fields = dict(line.split(":", 1) for line in lines if ":" in line)
+        try:
+            with open("%s/%s" % (directory, fd), encoding="utf-8") as lines:
+                fields = dict(line.split(":", 1) for line in lines if ":" in line)
+        except FileNotFoundError:
+            continue  # a file that it had open for a moment
         for kind in ("link", "map", "prog"):  # a link also names its program
             if kind + "_id" in fields:
                 held[kind].add(int(fields[kind + "_id"]))
