@@ -7,28 +7,14 @@
 #include "scope.bpf.h"
 #include "classify.bpf.h"
 #include "events.bpf.h"
+#include "peer_waits.bpf.h"
+#include "provisional.bpf.h"
 #include "socket.bpf.h" /* only for its map, which so exists once for all probes */
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 const volatile __s32 hierarchy_id =
     0; /* of the hierarchy that identifies containers; every other one is ignored */
-
-/* Free slots for newborn cgroups, kept filled by the daemon. */
-struct {
-    __uint(type, BPF_MAP_TYPE_STACK);
-    __uint(max_entries, 1); /* set by the daemon */
-    __uint(value_size, sizeof(__u32));
-} free_slots SEC(".maps");
-
-/* Which cgroup took a slot from free_slots: what lost events leave behind for the slow resync. */
-struct {
-    __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(map_flags, BPF_F_MMAPABLE);
-    __uint(max_entries, 1); /* set by the daemon */
-    __type(key, __u32);
-    __type(value, __u64);
-} slot_owners SEC(".maps");
 
 struct {
     __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -59,16 +45,6 @@ static __always_inline void send_cgroup_event(void* context, __u32 kind, __u32 s
         size = 1;
     event->path_size = size - 1;
     send_event(context, event, __builtin_offsetof(struct cgroup_event, path) + size);
-}
-
-static __always_inline __u32 take_provisional_slot(__u64 cgroup_id) {
-    __u32 slot = 0;
-    if (bpf_map_pop_elem(&free_slots, &slot)) {
-        count_failure(FAILURE_provisional_slots_exhausted);
-        return SLOT_OVERFLOW;
-    }
-    bpf_map_update_elem(&slot_owners, &slot, &cgroup_id, BPF_ANY);
-    return slot;
 }
 
 /*
@@ -110,7 +86,8 @@ int BPF_PROG(on_cgroup_rmdir, struct cgroup* cgroup, const char* path) {
 }
 
 /* What the thread is doing now; STATE_UNKNOWN when that cannot be told from outside at this moment. */
-static __always_inline __u32 observe(struct task_struct* task, struct task_state* thread) {
+static __always_inline __u32 observe(struct task_struct* task, struct task_state* thread,
+                                     struct wait_target* target) {
     __u32 task_state = *(volatile __u32*)&task->__state;
     if (task->exit_state || task_state & TASK_DEAD)
         return task->on_cpu ? STATE_UNKNOWN : STATE_DEAD;
@@ -122,7 +99,7 @@ static __always_inline __u32 observe(struct task_struct* task, struct task_state
         return STATE_UNKNOWN; /* about to sleep, or just back */
     if (task->on_rq && !(bpf_core_field_exists(task->se.sched_delayed) && task->se.sched_delayed))
         return STATE_RUNNABLE; /* preempted on its way to sleep */
-    return classify(task, thread, task_state);
+    return classify(task, thread, task_state, target);
 }
 
 /*
@@ -142,7 +119,7 @@ static __always_inline void settle(struct task_struct* task, struct task_state* 
         if (!fresh && (__s64)(ledger_time() - *(volatile __u64*)&thread->since_ns) < SETTLED_NS)
             return;
         __u64 word = *(volatile __u64*)&thread->word;
-        __u32 booked = word_state(word), actual = observe(task, thread);
+        __u32 booked = word_state(word), actual = observe(task, thread, 0);
         if (!word_slot(word) || booked == STATE_DEAD || booked == actual || actual == STATE_UNKNOWN)
             return;
         if (!fresh && (booked <= STATE_RUNNABLE) == (actual <= STATE_RUNNABLE) &&
@@ -163,7 +140,18 @@ static __always_inline void settle(struct task_struct* task, struct task_state* 
         else
             enter(WRITER_SHARED, account, actual, now);
         end(WRITER_SHARED, account);
+        move_peer(thread, word_slot(word), actual, now);
     }
+}
+
+/* Books whom a thread that is seen for the first time waits for; the hooks may be faster. */
+static __always_inline void seed_wait(struct task_state* thread, struct wait_target* target) {
+    __u64 word = *(volatile __u64*)&thread->word;
+    if (!word_slot(word) || !*(volatile __u32*)&scope_control.booking)
+        return;
+    begin_wait(thread, word_slot(word), word_state(word), target, ledger_time());
+    if (*(volatile __u64*)&thread->word != word)
+        move_peer(thread, 0, STATE_RUNNING, ledger_time());
 }
 
 /*
@@ -185,10 +173,13 @@ static __always_inline bool adopt(struct task_struct* task) {
         }
     }
     bool fresh = !word_slot(*(volatile __u64*)&thread->word);
-    __u32 state = observe(task, thread);
+    struct wait_target target = {};
+    __u32 state = observe(task, thread, &target);
     if (state == STATE_DEAD)
         return false;
     bind(WRITER_SHARED, task, thread, place, state == STATE_UNKNOWN ? STATE_RUNNING : state, ledger_time());
+    if (fresh && target.found)
+        seed_wait(thread, &target);
     settle(task, thread, fresh);
     return true;
 }

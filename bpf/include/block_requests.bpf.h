@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include "cast.bpf.h"
 #include "failures.bpf.h"
 #include "shared/block.h"
 
@@ -76,17 +77,17 @@ static __always_inline struct block_request* find_request(struct request* reques
     return request_at(&place);
 }
 
-static __always_inline struct block_place take_place(struct request* request) {
-    __u64 number = number_of(request);
+/* The index of a place for this number; BLOCK_REQUESTS when all are taken. */
+VERIFIED_ONCE __u32 take_place(__u64 number) {
     for (int attempt = 0; attempt < BLOCK_WAYS; attempt++) {
         struct block_place place = find_number(number, 0);
         if (!place.request)
             break;
         if (!__sync_val_compare_and_swap(place.request, 0, number))
-            return place;
+            return place.index;
     }
     count_failure(FAILURE_block_requests_full);
-    return (struct block_place){};
+    return BLOCK_REQUESTS;
 }
 
 static __always_inline void leave_place(const struct block_place* place) {

@@ -2,9 +2,7 @@
 /* The system call that a thread is in: its number, its arguments, and the file behind a descriptor. */
 #pragma once
 
-#include "kernel.bpf.h"
-
-const volatile __u32 kernel_can_cast = 0; /* bpf_rdonly_cast exists: typed loads instead of copies */
+#include "cast.bpf.h"
 
 #if defined(__TARGET_ARCH_x86)
 #define TS_COMPAT 0x0002
@@ -13,13 +11,6 @@ const volatile __u32 kernel_can_cast = 0; /* bpf_rdonly_cast exists: typed loads
 #define TIF_32BIT_BIT (1UL << 22)
 #define IS_COMPAT(task) ((task)->thread_info.flags & TIF_32BIT_BIT)
 #endif
-
-/* The address as a pointer to a kernel structure of that type, readable without a helper call. */
-#define AS(type, address) ((type*)bpf_rdonly_cast((const void*)(address), bpf_core_type_id_kernel(type)))
-
-/* Reads pointer->field, where pointer came from memory and so has no type that the verifier knows. */
-#define READ(type, pointer, field) \
-    (kernel_can_cast ? AS(type, pointer)->field : BPF_CORE_READ((type*)(pointer), field))
 
 /* Argument `index` (0 … 5) of the system call. */
 static __always_inline __u64 call_argument(struct pt_regs* registers, __u32 index) {
@@ -65,6 +56,15 @@ static __always_inline int call_number(struct pt_regs* registers) {
 }
 
 /* 0 where there is none. The caller is inside an RCU read section, as every tracing program is. */
+static __always_inline __u64 file_in(__u64 files, __u32 descriptor) {
+    __u64 table = files ? (__u64)READ(struct files_struct, files, fdt) : 0;
+    if (!table || descriptor >= READ(struct fdtable, table, max_fds))
+        return 0;
+    __u64 element = (__u64)READ(struct fdtable, table, fd) + descriptor * sizeof(struct file*);
+    return (__u64)READ(struct kiocb, element, ki_filp);
+}
+
+/* The same, where the task has a type: fewer calls of helpers where the kernel cannot cast. */
 static __always_inline __u64 find_file(struct task_struct* task, __u32 descriptor) {
     struct files_struct* files = task->files;
     if (!files)

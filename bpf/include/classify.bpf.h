@@ -7,8 +7,11 @@
 
 #include "calls.bpf.h"
 #include "kernel.bpf.h"
+#include "peer_accounts.bpf.h"
+#include "peer_key.bpf.h"
 #include "shared/ledger.h"
 #include "shared/syscalls.h"
+#include "wait_target.bpf.h"
 
 #if defined(__TARGET_ARCH_x86)
 #define SYSCALL_ROW PLIMSOLL_SYSCALL_ROW_X86_64
@@ -26,21 +29,6 @@ static __noinline __u32 classify_anonymous(__u64 file) {
     return __builtin_memcmp(name, "[timerf", 7) == 0 ? STATE_SLEEP : STATE_OTHER;
 }
 
-/*
- * Whether a TCP socket listens or was accepted. A port that connect() chose is marked in the table of bound
- * ports, one that bind() fixed is marked in the socket, and neither is so in an accepted socket. A client
- * that bound an address but no port looks accepted.
- */
-static __always_inline bool is_server(__u64 sock) {
-    __u8 state = READ(struct sock, sock, __sk_common.skc_state);
-    if (state == TCP_LISTEN || state == TCP_SYN_SENT)
-        return state == TCP_LISTEN;
-    if (BPF_CORE_READ_BITFIELD_PROBED((struct sock*)sock, sk_userlocks) & SOCK_BINDPORT_LOCK)
-        return false;
-    __u64 port = (__u64)READ(struct inet_connection_sock, sock, icsk_bind_hash);
-    return port && READ(struct inet_bind_bucket, port, fastreuse) >= 0;
-}
-
 /* Which kind of waiting for the network it is. */
 static __always_inline __u32 classify_socket(__u64 sock, __u16 family) {
     if (family != AF_INET && family != AF_INET6)
@@ -56,21 +44,33 @@ static __always_inline __u32 classify_socket(__u64 sock, __u16 family) {
     }
 }
 
-static __always_inline __u32 classify_file(struct task_struct* task, __u32 descriptor, bool writes) {
+static __always_inline __u32 classify_file(struct task_struct* task, __u32 descriptor, bool writes,
+                                           struct wait_target* target) {
     __u64 file = find_file(task, descriptor);
     if (!file)
         return STATE_OTHER; /* closed by another thread meanwhile */
     __u64 inode = (__u64)READ(struct file, file, f_inode);
     __u16 kind = READ(struct inode, inode, i_mode) & S_IFMT;
-    if (kind == S_IFIFO)
+    if (kind == S_IFIFO) {
+        if (books_peers && target) {
+            target->fifo = dentry_of_fifo(file, inode);
+            target->found = target->fifo != 0;
+        }
         return writes ? CELL_PIPE_WRITE : STATE_PIPE;
+    }
     if (kind == S_IFSOCK) {
-        __u64 socket = (__u64)READ(struct file, file, private_data);
-        __u64 sock = (__u64)READ(struct socket, socket, sk);
+        __u64 sock = sock_of_file(file);
         __u16 family = READ(struct sock, sock, __sk_common.skc_family);
+        if (target) {
+            target->sock = sock;
+            target->found = true;
+        }
         if (family == AF_UNIX)
             return writes ? CELL_UNIX_WRITE : STATE_UNIX;
-        return classify_socket(sock, family);
+        __u32 cell = classify_socket(sock, family);
+        if (target && (cell == CELL_SOCKET_TCP_CLIENT || cell == CELL_SOCKET_TCP_SERVER))
+            target->role = cell == CELL_SOCKET_TCP_SERVER ? ROLE_SERVER : ROLE_CLIENT;
+        return cell;
     }
     /* 0 before 6.16, a regular file since */
     if ((kind == 0 || kind == S_IFREG) &&
@@ -81,13 +81,17 @@ static __always_inline __u32 classify_file(struct task_struct* task, __u32 descr
 
 static __always_inline __u32 classify_call(struct task_struct* task, struct task_state* thread,
                                            struct pt_regs* registers, struct plimsoll_call call,
-                                           __u32 task_state) {
+                                           __u32 task_state, struct wait_target* target) {
     switch (call.call_class) {
         case CALL_FD:
-            return classify_file(task, call_argument(registers, 0), call.writes);
+            return classify_file(task, call_argument(registers, 0), call.writes, target);
         case CALL_FUTEX:
             return STATE_FUTEX;
         case CALL_POLL:
+        case CALL_SELECT:
+        case CALL_EPOLL:
+            if (books_peers && target)
+                find_polled(target, task, registers, call.call_class);
             return STATE_POLL;
         case CALL_SLEEP:
             return STATE_SLEEP;
@@ -116,9 +120,11 @@ static __always_inline __u32 classify_exit(struct task_struct* task, __u32 task_
 
 /*
  * The state of a thread that is not runnable any more. `task_state` is its scheduler state (`prev_state` at a
- * switch). Remembers the class of a wait, because an interrupted one goes on as restart_syscall.
+ * switch). Remembers the class of a wait, because an interrupted one goes on as restart_syscall. `target`:
+ * all 0.
  */
-static __always_inline __u32 classify(struct task_struct* task, struct task_state* thread, __u32 task_state) {
+static __always_inline __u32 classify(struct task_struct* task, struct task_state* thread, __u32 task_state,
+                                      struct wait_target* target) {
     if (task_state & (TASK_STOPPED_BIT | TASK_TRACED_BIT | TASK_FROZEN))
         return STATE_STOPPED;
     /* The v2 freezer: an interruptible sleep on the way to user space. A vfork says that it is frozen, too.
@@ -142,7 +148,7 @@ static __always_inline __u32 classify(struct task_struct* task, struct task_stat
     else if (BPF_CORE_READ_BITFIELD(task, in_iowait))
         state = STATE_DISK;
     else
-        state = classify_call(task, thread, registers, call, task_state);
+        state = classify_call(task, thread, registers, call, task_state, target);
     if (state == STATE_OTHER && task_state & TASK_UNINTERRUPTIBLE)
         state = STATE_BLOCKED;
     thread->wait_state = state;

@@ -15,9 +15,11 @@
 const volatile __u32 events_use_ringbuf = 1;
 const volatile __u64 events_watermark = 64 * 1024; /* bytes waiting that wake the reader (ring buffer) */
 
+#define EVENTS_RING_BYTES (1 << 20)
+
 struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
-    __uint(max_entries, 1 << 20);
+    __uint(max_entries, EVENTS_RING_BYTES);
 } events_ring SEC(".maps");
 
 struct {
@@ -33,12 +35,23 @@ struct {
     __type(value, __u64);
 } events_lost SEC(".maps");
 
-static __always_inline void send_event(void* context, void* event, __u64 size) {
+enum urgency {
+    EVENT_MINOR, /* counted elsewhere too: of a ring buffer it leaves half to the others */
+    EVENT_USUAL,
+    EVENT_URGENT, /* the reader is woken for this one (of perf buffers it knows at its next tick) */
+};
+
+/* False: lost. */
+static __always_inline bool send(void* context, void* event, __u64 size, enum urgency urgency) {
     long failed;
     if (events_use_ringbuf) {
         __u64 waiting = bpf_ringbuf_query(&events_ring, BPF_RB_AVAIL_DATA);
-        __u64 wake = waiting >= events_watermark ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
-        failed = bpf_ringbuf_output(&events_ring, event, size, wake);
+        bool wakes = urgency == EVENT_URGENT || waiting >= events_watermark;
+        if (urgency == EVENT_MINOR && waiting >= EVENTS_RING_BYTES / 2)
+            failed = 1;
+        else
+            failed =
+                bpf_ringbuf_output(&events_ring, event, size, wakes ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
     } else {
         failed = bpf_perf_event_output(context, &events_perf, BPF_F_CURRENT_CPU, event, size);
     }
@@ -48,4 +61,17 @@ static __always_inline void send_event(void* context, void* event, __u64 size) {
         if (lost)
             __sync_fetch_and_add(lost, 1);
     }
+    return !failed;
+}
+
+static __always_inline void send_event(void* context, void* event, __u64 size) {
+    send(context, event, size, EVENT_USUAL);
+}
+
+static __always_inline void send_minor_event(void* context, void* event, __u64 size) {
+    send(context, event, size, EVENT_MINOR);
+}
+
+static __always_inline bool send_urgent_event(void* context, void* event, __u64 size) {
+    return send(context, event, size, EVENT_URGENT);
 }

@@ -2,7 +2,8 @@
 /*
  * Requests of io_uring, from submission to completion. They complete in any thread, so what is known of the
  * one that submitted is kept by the request's address. Those that complete without a word to their ring
- * (IOSQE_CQE_SKIP_SUCCESS) are counted as requests, and nothing is known of their end.
+ * (IOSQE_CQE_SKIP_SUCCESS) are counted as requests, and nothing is known of their end; nor is it of those
+ * that find the ring full, for the kernel tells of them without their address.
  */
 #pragma once
 
@@ -24,8 +25,9 @@ struct io_multishot_key {
     __u64 user_data;
 };
 
+/* What ends unseen stays, until others need the room. */
 struct {
-    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(type, BPF_MAP_TYPE_LRU_HASH);
     __uint(max_entries, 4096);
     __type(key, struct io_multishot_key);
     __type(value, __u64); /* the request's address */
@@ -44,14 +46,6 @@ static __always_inline __u32 uring_operation(struct io_kiocb* request) {
         operation = IO_URING_OTHER;
     barrier_var(operation);
     return operation & (IO_URING_OPERATIONS - 1);
-}
-
-/* The thread that submits; for SQPOLL that is the ring's own, which belongs where the ring was made. */
-static __always_inline __u32 submitter_slot(struct task_struct** submitter) {
-    struct task_struct* task = bpf_get_current_task_btf();
-    struct task_state* thread = find_thread(task);
-    *submitter = task;
-    return thread ? slot_of_thread(task, thread) : SLOT_NONE;
 }
 
 static __always_inline bool is_multishot(struct io_kiocb* request, __u32 operation) {
@@ -77,9 +71,10 @@ static __always_inline void remember_multishot(struct io_kiocb* request, __u64 r
         count_failure(FAILURE_io_requests_full);
 }
 
+/* The thread that submits runs; for SQPOLL that is the ring's own, which belongs where the ring was made. */
 static __always_inline int submit_request(struct io_kiocb* request) {
-    struct task_struct* task;
-    __u32 slot = submitter_slot(&task), operation = uring_operation(request);
+    struct task_struct* task = bpf_get_current_task_btf();
+    __u32 slot = slot_by_record(task), operation = uring_operation(request);
     struct io_request_account* account = slot ? find_request_account(slot) : 0;
     if (!account)
         return 0;
@@ -101,8 +96,7 @@ static __always_inline int submit_request(struct io_kiocb* request) {
 }
 
 static __always_inline int punt_request(struct io_kiocb* request) {
-    struct task_struct* task;
-    __u32 slot = submitter_slot(&task);
+    __u32 slot = slot_of_current();
     struct io_request_account* account = slot ? find_request_account(slot) : 0;
     if (account)
         __sync_fetch_and_add(&account->uring_punted[uring_operation(request)], 1);
@@ -140,6 +134,9 @@ static __noinline int complete_request(__u64 ring, __u64 address, __s32 result) 
         return 0;
     struct io_request record = *found;
     bpf_map_delete_elem(&io_requests, &address);
+    /* Of a request that completed unseen, at an address that the kernel has used again for one of its own. */
+    if (uring_operation((struct io_kiocb*)address) != record.operation)
+        return 0;
     struct io_outcome outcome = {.result = result};
     if (record.multishot) {
         struct io_multishot_key key = {ring, READ(struct io_kiocb, address, cqe.user_data)};

@@ -75,11 +75,13 @@ struct sched_entity {
 };
 
 struct super_block {
+    __u32 s_dev;
     unsigned long s_magic;
 };
 
 struct inode {
     unsigned short i_mode;
+    unsigned long i_ino;
     struct super_block* i_sb;
 };
 
@@ -88,7 +90,9 @@ struct qstr {
 };
 
 struct dentry {
+    struct dentry* d_parent; /* itself at the root of a file system */
     struct qstr d_name;
+    struct inode* d_inode;
 };
 
 struct path {
@@ -128,6 +132,18 @@ struct thread_info {
     __u32 status; /* x86 only */
 };
 
+struct hlist_node {
+    struct hlist_node* next;
+};
+
+struct hlist_head {
+    struct hlist_node* first;
+};
+
+struct pid {
+    struct hlist_head tasks[2];
+};
+
 struct task_struct {
     struct thread_info thread_info;
     unsigned int __state; /* `state` before 5.14 */
@@ -142,6 +158,7 @@ struct task_struct {
     int pid;
     int tgid;
     struct task_struct* group_leader;
+    struct hlist_node pid_links[2]; /* by the kind of number: a thread's, a process's */
     __u64 start_boottime;
     char comm[16];
     struct files_struct* files;

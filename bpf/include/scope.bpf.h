@@ -7,6 +7,7 @@
 
 #include "accounts.bpf.h"
 #include "kernel.bpf.h"
+#include "peer_accounts.bpf.h"
 
 /* The hierarchy that identifies containers: -1 the default (v2) one, else the index of a v1 controller from
  * BTF. */
@@ -121,6 +122,7 @@ static __always_inline void move_account(enum writer writer, struct task_struct*
         enter(writer, to, CELL_LIFETIME, now);
         end(writer, to);
     }
+    move_peer(thread, slot, state, now);
     move_process(writer, task, thread, from, to);
 }
 
@@ -189,11 +191,14 @@ static __always_inline __u64 resolve(struct task_struct* task, struct task_state
 }
 
 /*
- * The slot of the thread that runs, by its record: a null check for a thread that nobody watches, no look-up
- * of its cgroup for one that somebody does.
+ * A thread's slot by its record: a null check for a thread that nobody watches, no look-up of its cgroup for
+ * one that somebody does. The other threads of a process that has just been moved are told a moment later.
  */
-static __always_inline __u32 slot_of_current(void) {
-    struct task_struct* task = bpf_get_current_task_btf();
+static __always_inline __u32 slot_by_record(struct task_struct* task) {
     struct task_state* thread = find_thread(task);
     return thread ? slot_of_thread(task, thread) : SLOT_NONE;
+}
+
+static __always_inline __u32 slot_of_current(void) {
+    return slot_by_record(bpf_get_current_task_btf());
 }

@@ -4,14 +4,12 @@
  * of what is remembered of TCP sockets.
  *
  * A TCP connection's role is decided while it is made, and remembered. For those that are older than the
- * agent, or come from where nobody watched, the kernel's own traces tell: a port that connect() chose is
- * marked as such in the table of bound ports, a port that bind() fixed is marked in the socket, and neither
- * is so in an accepted socket. What these marks leave open (a client that bound an address but no port) looks
- * accepted.
+ * agent, or come from where nobody watched, the kernel's own traces tell.
  */
 #pragma once
 
 #include "kernel_net.bpf.h"
+#include "peers.bpf.h"
 #include "scope.bpf.h"
 #include "shared/socket.h"
 
@@ -34,6 +32,16 @@ static __always_inline __u32 protocol_of(struct sock* sk) {
     return protocol == IPPROTO_UDP ? PROTOCOL_UDP : PROTOCOL_OTHER;
 }
 
+/* The TCP socket behind a descriptor that an iterator has come to; null when it is something else. */
+static __always_inline struct sock* tcp_socket_of(struct bpf_iter__task_file* context) {
+    struct file* file = context->file;
+    if (!file || !context->task)
+        return 0;
+    struct socket* socket = bpf_sock_from_file(file);
+    struct sock* sk = socket ? socket->sk : 0;
+    return sk && sk->sk_protocol == IPPROTO_TCP && protocol_of(sk) == PROTOCOL_TCP ? sk : 0;
+}
+
 static __always_inline struct socket_record* find_record(struct sock* sk) {
     return sk->sk_bpf_storage ? bpf_sk_storage_get(&sockets, sk, 0, 0) : 0;
 }
@@ -45,27 +53,9 @@ static __always_inline struct socket_record* make_record(struct sock* sk) {
     return record;
 }
 
-static __always_inline bool has_fixed_port(struct sock* sk) {
-    return BPF_CORE_READ_BITFIELD_PROBED(sk, sk_userlocks) & SOCK_BINDPORT_LOCK;
-}
-
-/* For a TCP socket of which nothing is remembered. */
-static __always_inline __u32 infer_tcp_role(struct sock* sk) {
-    __u8 state = sk->__sk_common.skc_state;
-    if (state == TCP_LISTEN || state == TCP_CLOSE)
-        return ROLE_NONE;
-    if (state == TCP_SYN_SENT || has_fixed_port(sk))
-        return ROLE_CLIENT;
-    struct tcp_sock* tcp = bpf_skc_to_tcp_sock(sk);
-    struct inet_bind_bucket* port = tcp ? tcp->inet_conn.icsk_bind_hash : 0;
-    if (!port)
-        return ROLE_NONE;
-    return port->fastreuse < 0 ? ROLE_CLIENT : ROLE_SERVER;
-}
-
 /* Called in the context of a watched thread that uses the socket. */
 static __noinline __u32 first_tcp_role(struct sock* sk) {
-    __u32 role = infer_tcp_role(sk);
+    __u32 role = infer_tcp_role((__u64)sk);
     struct socket_record* record = role ? make_record(sk) : 0;
     if (!record)
         return role;
@@ -75,15 +65,14 @@ static __noinline __u32 first_tcp_role(struct sock* sk) {
     return role;
 }
 
-static __always_inline __u32 tcp_role(struct sock* sk) {
-    struct socket_record* record = find_record(sk);
+static __always_inline __u32 tcp_role(struct sock* sk, struct socket_record* record) {
     return record && record->role ? record->role : first_tcp_role(sk);
 }
 
 /* A port that was asked for and has no partner serves whoever comes; all other datagrams are a client's. */
 static __always_inline __u32 udp_role(struct sock* sk) {
     bool connected = sk->__sk_common.skc_state == TCP_ESTABLISHED;
-    return !connected && has_fixed_port(sk) ? ROLE_SERVER : ROLE_CLIENT;
+    return !connected && has_fixed_port((__u64)sk) ? ROLE_SERVER : ROLE_CLIENT;
 }
 
 /*
@@ -122,10 +111,10 @@ static __always_inline __u32 unix_role(struct sock* sk) {
     return name && stream ? role_between_names(sk, name, peer_name) : ROLE_CLIENT;
 }
 
-static __always_inline __u32 role_of(struct sock* sk, __u32 protocol) {
+static __always_inline __u32 role_of(struct sock* sk, __u32 protocol, struct socket_record* record) {
     switch (protocol) {
         case PROTOCOL_TCP:
-            return tcp_role(sk);
+            return tcp_role(sk, record);
         case PROTOCOL_UDP:
             return udp_role(sk);
         case PROTOCOL_UNIX:
@@ -171,11 +160,44 @@ static __always_inline __u32 follow_socket(struct sock* sk, int from, int to, st
         return slot;
     if (by_caller)
         record->owner_id = caller_id;
+    if (by_caller || from == TCP_LISTEN) /* what it was before, or its listener, had another end */
+        record->peer = 0;
     if (to == TCP_SYN_SENT)
         record->role = ROLE_CLIENT;
     else if (to == TCP_LISTEN || from == TCP_LISTEN)
         record->role = ROLE_SERVER;
     else if (!record->role)
-        record->role = infer_tcp_role(sk);
+        record->role = infer_tcp_role((__u64)sk);
     return slot;
+}
+
+/* A datagram socket can be given another peer at any time. */
+static __always_inline bool keeps_its_peer(__u32 protocol, struct sock* sk) {
+    return protocol == PROTOCOL_TCP || (protocol == PROTOCOL_UNIX && sk->sk_type != SOCK_DGRAM);
+}
+
+static __noinline struct peer_account* find_socket_peer(struct sock* sk, __u32 protocol, __u32 role,
+                                                        __u32 slot) {
+    __u32 index = find_peer(plain((__u64)sk), role, slot);
+    struct peer_account* account = peer_account(index);
+    if (!account || index < 2 * scope_control.slots || !keeps_its_peer(protocol, sk))
+        return account;
+    struct socket_record* record = make_record(sk);
+    if (record) {
+        record->peer = index;
+        record->peer_generation = account->generation;
+    }
+    return account;
+}
+
+/* The account of the socket's other end, as the slot sees it. */
+static __always_inline struct peer_account* socket_peer(struct sock* sk, struct socket_record* record,
+                                                        __u32 protocol, __u32 role, __u32 slot) {
+    if (role == ROLE_NONE) /* neither end has a name */
+        return peer_account(without_peer(slot));
+    __u32 index = record ? record->peer : 0;
+    struct peer_account* account = index ? peer_account(index) : 0;
+    if (account && account->slot == slot && account->generation == record->peer_generation)
+        return account;
+    return find_socket_peer(sk, protocol, role, slot);
 }

@@ -4,72 +4,15 @@
  * requests knows it, and what is not in there is nobody's: requests of unwatched cgroups, and those that were
  * made before the agent started.
  */
-#include "kernel_block.bpf.h"
-
+#include "block_account.bpf.h"
 #include "block_requests.bpf.h"
 #include "scope.bpf.h"
-#include "shared/time_bucket.h"
-#include "tenure.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 const volatile bool by_blkcg = true;    /* block cgroups are in the hierarchy that identifies containers */
 const volatile __s32 blkcg_index = 0;   /* of their controller, from BTF */
 const volatile bool tells_birth = true; /* block_io_start tells when a request is made (6.5) */
-
-struct {
-    __uint(type, BPF_MAP_TYPE_HASH);
-    __uint(map_flags, BPF_F_NO_PREALLOC);
-    __uint(max_entries, 16384);
-    __type(key, struct block_key);
-    __type(value, struct block_account);
-} block_accounts SEC(".maps");
-
-struct {
-    __uint(type, BPF_MAP_TYPE_HASH);
-    __uint(map_flags, BPF_F_NO_PREALLOC);
-    __uint(max_entries, 4096);
-    __type(key, __u64);
-    __type(value, struct block_disk);
-} block_disks SEC(".maps");
-
-static const struct block_account new_account;
-
-static __noinline int remember_disk(__u64 id, struct gendisk* disk) {
-    struct block_disk name = {};
-    bpf_probe_read_kernel_str(name.name, sizeof(name.name), disk->disk_name);
-    if (bpf_map_update_elem(&block_disks, &id, &name, BPF_ANY))
-        count_failure(FAILURE_block_accounts_full);
-    return 0;
-}
-
-static __noinline struct block_account* make_account(const struct block_key* key, struct gendisk* disk) {
-    remember_disk(key->series.disk, disk);
-    bpf_map_update_elem(&block_accounts, key, &new_account, BPF_NOEXIST);
-    struct block_account* account = bpf_map_lookup_elem(&block_accounts, key);
-    if (!account)
-        count_failure(FAILURE_block_accounts_full);
-    return account;
-}
-
-static __always_inline struct block_account* find_block_account(const struct block_key* key,
-                                                                struct gendisk* disk) {
-    struct block_account* account = bpf_map_lookup_elem(&block_accounts, key);
-    return account ? account : make_account(key, disk);
-}
-
-/*
- * The present thread's slot, as it carries it; threads that no container claims carry nothing, which is the
- * cheapest question there is. The other threads of a process that has just been moved are told a moment
- * later.
- */
-static __always_inline __u32 slot_of_submitter(struct task_struct* thread) {
-    if (!thread->bpf_storage)
-        return SLOT_NONE;
-    struct task_state* state = bpf_task_storage_get(&tasks, thread, 0, 0);
-    __u64 word = state ? *(volatile __u64*)&state->word : 0;
-    return state && word_generation(word) != current_generation() ? slot_of_task(thread) : word_slot(word);
-}
 
 /*
  * Whose a bio is. The kernel says it by the bio's block cgroup, also for pages that it writes back long after
@@ -81,14 +24,14 @@ static __always_inline __u32 slot_of_submitter(struct task_struct* thread) {
 static __always_inline __u32 slot_of_bio(struct bio* bio, bool submitting) {
     struct task_struct* thread = bpf_get_current_task_btf();
     if (!by_blkcg || !bpf_core_field_exists(bio->bi_blkg))
-        return submitting ? slot_of_submitter(thread) : SLOT_NONE;
+        return submitting ? slot_by_record(thread) : SLOT_NONE;
     struct blkcg* blkcg = bio->bi_blkg->blkcg;
     if (submitting) {
         struct css_set* set = thread->cgroups;
         struct cgroup_subsys_state* own = 0;
         bpf_probe_read_kernel(&own, sizeof(own), (void*)&set->subsys + sizeof(void*) * blkcg_index);
         if (own == &blkcg->css)
-            return slot_of_submitter(thread);
+            return slot_by_record(thread);
     }
     return slot_of_cgroup(blkcg->css.cgroup->kn->id);
 }
@@ -109,27 +52,6 @@ static __always_inline __u32 direction_of(__u32 flags, bool empty) {
                               */
 }
 
-static __always_inline struct gendisk* disk_of(struct request* request) {
-    if (bpf_core_field_exists(request->q->disk))
-        return request->q->disk;
-    return ((struct request___before_5_17*)request)->rq_disk;
-}
-
-/* Names of up to eight letters never collide, others as good as never: the kernel fills up with zeroes. */
-static __always_inline __u64 id_of(struct gendisk* disk) {
-    const __u64* name = (const __u64*)disk->disk_name;
-    return name[0] * 0x9e3779b97f4a7c15ULL + name[1] * 0xbf58476d1ce4e5b9ULL +
-           name[2] * 0x94d049bb133111ebULL + name[3] * 0xd6e8feb86659fd93ULL;
-}
-
-static __always_inline void fill_key(struct block_key* key, __u32 slot, struct gendisk* disk,
-                                     __u32 direction) {
-    key->owner = tenure_of(slot);
-    key->series.disk = id_of(disk);
-    key->series.direction = direction;
-    key->series.reserved = 0;
-}
-
 /* A request is made. Its address may be known from a life whose end no hook has seen. */
 static __always_inline struct block_request* begin_request(struct request* request, __u32 slot,
                                                            __u32 direction) {
@@ -139,8 +61,8 @@ static __always_inline struct block_request* begin_request(struct request* reque
         return 0;
     }
     if (!place.request)
-        place = take_place(request);
-    struct block_request* known = request_at(&place);
+        place.index = take_place(number_of(request));
+    struct block_request* known = bpf_map_lookup_elem(&block_requests, &place.index);
     if (!known)
         return 0;
     known->queued_ns = known->waited_ns = known->issued_ns = 0;
@@ -216,27 +138,6 @@ int BPF_PROG(on_request_requeued, struct request* request) {
     if (!known->queued_ns)
         known->queued_ns = bpf_ktime_get_ns();
     return 0;
-}
-
-/* Part of a request, or all of it, is done. What an error ends has reached no device. */
-static __always_inline void complete(struct request* request, const struct block_request* known, int error,
-                                     __u32 bytes, bool done) {
-    struct block_account* account = find_block_account(&known->key, disk_of(request));
-    if (!account)
-        return;
-    if (error)
-        __sync_fetch_and_add(&account->errors, 1);
-    else if (bytes)
-        __sync_fetch_and_add(&account->bytes, bytes);
-    if (!done)
-        return;
-    __u64 took = known->issued_ns ? bpf_ktime_get_ns() - known->issued_ns : 0, waited = known->waited_ns;
-    __sync_fetch_and_add(&account->device_sum_ns, took);
-    __sync_fetch_and_add(&account->device_buckets[time_bucket(took, BLOCK_BUCKETS)], 1);
-    if (waited) {
-        __sync_fetch_and_add(&account->queue_sum_ns, waited);
-        __sync_fetch_and_add(&account->queue_buckets[time_bucket(waited, BLOCK_BUCKETS)], 1);
-    }
 }
 
 /*

@@ -5,6 +5,7 @@
  * figures.
  */
 #include "classify.bpf.h"
+#include "peer_waits.bpf.h"
 #include "scope.bpf.h"
 #include "shared/time_bucket.h"
 
@@ -133,25 +134,34 @@ static __noinline int compare_clocks(__u64 clock) {
     return 0;
 }
 
+/* The time from a wake-up to a CPU. */
+static __always_inline void count_latency(struct ledger_account* account, __u64 waited) {
+    add(WRITER_OWN, &account->latency_sum_ns, waited);
+    add(WRITER_OWN, &account->latency_buckets[time_bucket(waited, LATENCY_BUCKETS)], 1);
+}
+
 /*
  * The hook did not see this thread come to the CPU: some sandboxes run no program in the context of their own
  * init, so what follows it on a CPU arrives unseen. The kernel's charge since it last left says when that
- * was.
+ * was. A wait that nobody saw end was over by then.
  */
-static __noinline __u64 make_up_arrival(struct ledger_account* account, struct task_state* thread,
-                                        __u32 booked, __u64 ran, __u64 now) {
-    if (!account || !thread)
+static __noinline __u64 make_up_arrival(struct ledger_account* account, struct task_struct* task,
+                                        struct task_state* thread, __u64 word, __u64 now) {
+    if (!account || !task || !thread)
         return now;
-    __u64 waited = now - thread->since_ns;
+    __u64 ran = task->se.sum_exec_runtime - thread->charged_ns, waited = now - thread->since_ns;
     waited = waited > ran ? waited - ran : 0;
     __u64 arrived = thread->since_ns + waited;
-    leave(WRITER_OWN, account, booked, arrived);
+    leave(WRITER_OWN, account, word_state(word), arrived);
     enter(WRITER_OWN, account, STATE_RUNNING, arrived);
     leave(WRITER_OWN, account, STATE_RUNNING, now);
-    if (booked == STATE_RUNNABLE) {
-        add(WRITER_OWN, &account->latency_sum_ns, waited);
-        add(WRITER_OWN, &account->latency_buckets[time_bucket(waited, LATENCY_BUCKETS)], 1);
+    if (word_state(word) == STATE_RUNNABLE) {
+        count_latency(account, waited);
+    } else {
+        end_wait(thread, arrived);
+        time_wait(word_slot(word), word_state(word), waited);
     }
+    thread->untold_ns = 0; /* what is ready now says nothing about then */
     count_failure(FAILURE_switch_in_unseen);
     return arrived;
 }
@@ -162,11 +172,12 @@ static __always_inline void switch_out(struct task_struct* task, struct task_sta
     if (!word_slot(word) || word_state(word) == STATE_DEAD)
         return;
     __u32 state = STATE_RUNNABLE;
+    struct wait_target waited_for = {};
     if (task_state & TASK_DEAD)
         state = STATE_DEAD;
     else if (!preempted && task_state &&
              *(volatile __u32*)&task->__state) /* 0 on 6.1: a signal came in between */
-        state = classify(task, thread, task_state);
+        state = classify(task, thread, task_state, &waited_for);
     word = change_state(thread, word, state);
     __u64 charged = task->se.sum_exec_runtime, migrations = task->se.nr_migrations;
     struct ledger_account* account = open(target, word_slot(word), now);
@@ -176,11 +187,12 @@ static __always_inline void switch_out(struct task_struct* task, struct task_sta
     if (__builtin_expect(word_state(word) == STATE_RUNNING, 1))
         target->running--;
     else
-        arrived = make_up_arrival(account, thread, word_state(word), charged - thread->charged_ns, now);
+        arrived = make_up_arrival(account, task, thread, word, now);
     if (state == STATE_DEAD)
         leave(WRITER_OWN, account, CELL_LIFETIME, now);
     else
         enter(WRITER_OWN, account, state, now);
+    begin_wait(thread, word_slot(word), state, &waited_for, now);
     add(WRITER_OWN, &account->stolen_ns, now - arrived - (charged - thread->charged_ns));
     if (migrations != thread->migrations)
         add(WRITER_OWN, &account->migrations, migrations - thread->migrations);
@@ -205,13 +217,14 @@ static __always_inline void switch_in(struct task_struct* task, struct task_stat
     leave(WRITER_OWN, account, word_state(word), now);
     target->running++;
     if (word_state(word) != STATE_RUNNABLE) {
+        end_wait(thread, now);
         time_wait(target->slot, word_state(word), now - thread->since_ns);
+        tell_wait(task, thread, target->slot, now);
     } else {
+        tell_wait(task, thread, target->slot, thread->since_ns);
         /* A newborn's beginning was taken from the other clock and can lie a little after its first switch.
          */
-        __u64 waited = (__s64)(now - thread->since_ns) > 0 ? now - thread->since_ns : 0;
-        add(WRITER_OWN, &account->latency_sum_ns, waited);
-        add(WRITER_OWN, &account->latency_buckets[time_bucket(waited, LATENCY_BUCKETS)], 1);
+        count_latency(account, (__s64)(now - thread->since_ns) > 0 ? now - thread->since_ns : 0);
     }
     thread->since_ns = now;
 }
@@ -257,6 +270,7 @@ int BPF_PROG(on_sched_wakeup, struct task_struct* task) {
     enter(WRITER_OWN, account, STATE_RUNNABLE, now);
     add(WRITER_OWN, &account->wakeups, 1);
     end(WRITER_OWN, account);
+    end_wait(thread, now);
     time_wait(word_slot(word), word_state(word), now - thread->since_ns);
     thread->since_ns = now;
     return 0;

@@ -49,7 +49,7 @@ static __always_inline void send_process_event(void* context, __u32 kind, __u32 
         .lifetime_ns = lifetime,
     };
     bpf_probe_read_kernel(event.comm, sizeof(event.comm), task->comm);
-    send_event(context, &event, sizeof(event));
+    send_minor_event(context, &event, sizeof(event));
 }
 
 SEC("tp_btf/task_newtask")

@@ -29,7 +29,8 @@ static __always_inline int count(enum writer writer, struct sock* sk, __u32 dire
         return 0;
     if (result == 0 && sk->sk_type != SOCK_DGRAM)
         return 0;
-    __u32 protocol = protocol_of(sk), role = role_of(sk, protocol);
+    struct socket_record* record = find_record(sk);
+    __u32 protocol = protocol_of(sk), role = role_of(sk, protocol, record);
     __u32 key = slot * cpu_count + bpf_get_smp_processor_id();
     struct socket_account* account = bpf_map_lookup_elem(&socket_accounts, &key);
     if (!account) {
@@ -41,6 +42,9 @@ static __always_inline int count(enum writer writer, struct sock* sk, __u32 dire
     struct socket_cell* cell = &account->cells[protocol][role][direction];
     add(writer, &cell->bytes, result);
     add(writer, &cell->operations, 1);
+    struct peer_account* peer = books_peers ? socket_peer(sk, record, protocol, role, slot) : 0;
+    if (peer)
+        __sync_fetch_and_add(&peer->sums.bytes[direction], result);
     return 0;
 }
 

@@ -82,9 +82,21 @@ static __always_inline void observe_round_trip(struct sock* sk, struct tcp_accou
         observe_time(&account->round_trip[side], eighths * 125ULL);
 }
 
-static __always_inline void complete(struct tcp_account* account, struct socket_record* record, __u32 side) {
+/* A connection was made, or came to a bad end. */
+static __noinline int count_peer(struct sock* sk, struct socket_record* record, __u32 slot, bool failed) {
+    __u32 role = record->role == ROLE_CLIENT ? ROLE_CLIENT : ROLE_SERVER;
+    struct peer_account* peer = socket_peer(sk, record, PROTOCOL_TCP, role, slot);
+    if (peer)
+        __sync_fetch_and_add(failed ? &peer->sums.errors : &peer->sums.connections, 1);
+    return 0;
+}
+
+static __always_inline void complete(struct sock* sk, struct tcp_account* account,
+                                     struct socket_record* record, __u32 slot, __u32 side) {
     __u64 now = bpf_ktime_get_boot_ns();
     __sync_fetch_and_add(&account->opened[side], 1);
+    if (books_peers)
+        count_peer(sk, record, slot, false);
     if (side == SIDE_CLIENT && record->since_ns)
         observe_time(&account->connect, now - record->since_ns);
     record->since_ns = now;
@@ -92,12 +104,15 @@ static __always_inline void complete(struct tcp_account* account, struct socket_
 }
 
 static __always_inline void finish(struct sock* sk, struct tcp_account* account, struct socket_record* record,
-                                   int from, __u32 side) {
+                                   int from, __u32 slot, __u32 side) {
+    bool opening = from == TCP_SYN_SENT || from == TCP_SYN_RECV;
+    if (books_peers && (record->open ? sk->sk_err != 0 : opening))
+        count_peer(sk, record, slot, true);
     if (record->open) {
         __sync_fetch_and_add(&account->closed[side], 1);
         if (record->since_ns)
             observe_time(&account->connection[side], bpf_ktime_get_boot_ns() - record->since_ns);
-    } else if (from == TCP_SYN_SENT || from == TCP_SYN_RECV) {
+    } else if (opening) {
         __sync_fetch_and_add(&account->failed[side][failure_of(sk->sk_err)], 1);
     }
     record->since_ns = 0;
@@ -127,7 +142,8 @@ int BPF_PROG(on_set_state, struct sock* sk, int from, int to) {
     if (sk->sk_protocol != IPPROTO_TCP)
         return 0;
     struct socket_record* record = 0;
-    struct tcp_account* account = find_tcp_account(follow_socket(sk, from, to, &record));
+    __u32 slot = follow_socket(sk, from, to, &record);
+    struct tcp_account* account = find_tcp_account(slot);
     if (!account || !record)
         return 0;
     bool newborn = from == TCP_LISTEN && to == TCP_SYN_RECV;
@@ -142,13 +158,13 @@ int BPF_PROG(on_set_state, struct sock* sk, int from, int to) {
         record->open = 1;
     __u32 side = side_of(record);
     if (to == TCP_ESTABLISHED)
-        complete(account, record, side);
+        complete(sk, account, record, slot, side);
     if (to == TCP_ESTABLISHED || from == TCP_ESTABLISHED)
         observe_round_trip(sk, account, side);
     if (from == TCP_LISTEN)
         collect_drops(sk, account, record);
     else if (to == TCP_CLOSE)
-        finish(sk, account, record, from, side);
+        finish(sk, account, record, from, slot, side);
     return 0;
 }
 
@@ -236,13 +252,9 @@ int BPF_PROG(after_accept_of_four, void* listener, int flags, void* error, bool 
 /* Sockets that are older than the agent, or than their container's being watched. */
 SEC("iter/task_file")
 int on_each_file(struct bpf_iter__task_file* context) {
-    struct file* file = context->file;
+    struct sock* sk = tcp_socket_of(context);
     struct task_struct* task = context->task;
-    if (!file || !task)
-        return 0;
-    struct socket* socket = bpf_sock_from_file(file);
-    struct sock* sk = socket ? socket->sk : 0;
-    if (!sk || sk->sk_protocol != IPPROTO_TCP || protocol_of(sk) != PROTOCOL_TCP)
+    if (!sk || !task)
         return 0;
     __u64 owner_id = subsystem_index < 0 ? sk->sk_cgrp_data.cgroup->kn->id : cgroup_id_of(task);
     struct socket_record* record = slot_of_cgroup(owner_id) ? make_record(sk) : 0;
@@ -252,7 +264,7 @@ int on_each_file(struct bpf_iter__task_file* context) {
     if (!record->owner_id)
         record->owner_id = owner_id;
     if (!record->role) {
-        record->role = state == TCP_LISTEN ? ROLE_SERVER : infer_tcp_role(sk);
+        record->role = state == TCP_LISTEN ? ROLE_SERVER : infer_tcp_role((__u64)sk);
         record->drops = sk->sk_drops.counter;
     }
     if (state != TCP_LISTEN && state != TCP_CLOSE && state != TCP_SYN_SENT && state != TCP_SYN_RECV)

@@ -11,7 +11,8 @@
     X(moved)        /* event_header: a process with several threads changed cgroup */ \
     X(exec)         /* process_event */                                               \
     X(exit)         /* process_event */                                               \
-    X(oom_kill)     /* process_event */
+    X(oom_kill)     /* process_event */                                               \
+    X(connection)   /* connection_event: a cgroup's first to an address of a rule */
 #define PLIMSOLL_EVENT_ENUM(name) EVENT_##name,
 enum plimsoll_event_kind { PLIMSOLL_EVENT_KINDS(PLIMSOLL_EVENT_ENUM) EVENT_KINDS };
 
@@ -41,3 +42,10 @@ struct process_event {
     char comm[16];
 };
 PLIMSOLL_ASSERT_SIZE(struct process_event, 56);
+
+struct connection_event {
+    struct event_header header; /* slot: the cgroup's, which it may have got only now */
+    __u32 target;               /* the address's number, see struct connection_target */
+    __u32 reserved;
+};
+PLIMSOLL_ASSERT_SIZE(struct connection_event, 32);

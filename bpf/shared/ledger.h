@@ -105,12 +105,14 @@ struct task_state {
     __u64 since_ns;    /* when the state began, by the run queue clock */
     __u64 charged_ns;  /* sum_exec_runtime at the last switch-out */
     __u64 migrations;  /* nr_migrations at the last switch-out */
-    __u32 wait_state;  /* the class of the last wait, for restart_syscall */
+    __u64 untold_ns;   /* since when it waited for somebody whom its next switch-in tells; 0: it does not */
+    __u64 io_since_ns; /* probe io: CLOCK_BOOTTIME when the call that the thread is in began; 0: not known */
     __u32 process;     /* group leaders: enum process_phase */
     __u32 exit_seen;   /* group leaders: 1 when the process's exit has been counted */
-    __u32 compares;    /* the daemon's own thread: the two clocks are compared whenever it gets a CPU */
-    __u64 io_since_ns; /* probe io: CLOCK_BOOTTIME when the call that the thread is in began; 0: not known */
-    __u32 io_cells[2]; /* probe io: what that call counts for, see shared/io.h */
+    __u32 peer;        /* the account that its wait is booked in, see shared/peer.h; 0: none */
+    __u8 wait_state;   /* the class of the last wait, for restart_syscall */
+    __u8 compares;     /* the daemon's own thread: the two clocks are compared whenever it gets a CPU */
+    __u8 io_cells[2];  /* probe io: what that call counts for, see shared/io.h */
 };
 PLIMSOLL_ASSERT_SIZE(struct task_state, 64);
 
@@ -136,7 +138,10 @@ struct scope_control {
     __u32 accounts_per_slot; /* possible CPUs + 1; set before loading */
     __s64 clock_offset_ns;   /* run queue clock minus CLOCK_BOOTTIME, see run_queue_clock() */
     __u64 compared_ns;       /* CLOCK_BOOTTIME of the last comparison; 0 before the first */
-    __u32 booking; /* the ledger's hooks are attached: without them a booked thread would never leave */
+    __u32 booking;      /* the ledger's hooks are attached: without them a booked thread would never leave */
+    __u32 slots;        /* how many there are */
+    __u64 published_ns; /* the ledger's time of the last sample of peers: what was told by then stays so */
+    __u32 peers_made;   /* accounts of peers that were taken for the first time */
     __u32 reserved;
 };
 
@@ -153,6 +158,8 @@ struct scope_control {
     X(block_accounts_full)         \
     X(io_call_unreadable)          \
     X(io_requests_full)            \
-    X(socket_storage_full)
+    X(socket_storage_full)         \
+    X(peers_full)                  \
+    X(traffic_accounts_full)
 #define PLIMSOLL_FAILURE_ENUM(name) FAILURE_##name,
 enum plimsoll_failure { PLIMSOLL_FAILURE_PLACES(PLIMSOLL_FAILURE_ENUM) FAILURE_COUNT };

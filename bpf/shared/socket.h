@@ -20,7 +20,7 @@ struct socket_account {
 };
 PLIMSOLL_ASSERT_SIZE(struct socket_account, 384);
 
-/* What is remembered of a TCP socket, as long as it lives. An accepted one begins with a copy of its
+/* What is remembered of a socket, as long as it lives. An accepted one begins with a copy of its
  * listener's. */
 struct socket_record {
     __u64 owner_id; /* where a v1 hierarchy identifies containers: the cgroup that connected or listened */
@@ -28,6 +28,8 @@ struct socket_record {
     __u32 role;
     __u32 open;  /* the connection was completed and has not been counted as closed */
     __u32 drops; /* of a listening socket: what has been counted */
+    __u32 peer;  /* the account of its other end (shared/peer.h), as long as that has this generation */
+    __u32 peer_generation;
     __u32 reserved;
 };
-PLIMSOLL_ASSERT_SIZE(struct socket_record, 32);
+PLIMSOLL_ASSERT_SIZE(struct socket_record, 40);

@@ -18,7 +18,9 @@
 enum plimsoll_call_class {
     CALL_NONE,     /* not in the table: other, and blocked when uninterruptible */
     CALL_FUTEX,    /* futex */
-    CALL_POLL,     /* poll */
+    CALL_POLL,     /* poll, on an array of descriptors */
+    CALL_SELECT,   /* poll, on sets of bits */
+    CALL_EPOLL,    /* poll, on an epoll instance */
     CALL_SLEEP,    /* sleep */
     CALL_CHILD,    /* child */
     CALL_IO_URING, /* io_uring, even with in_iowait: an idle ring sets it */
@@ -55,9 +57,9 @@ enum { PLIMSOLL_SYSCALL_LIMIT = 512 };
     X(futex_waitv,       449, 449, CALL_FUTEX,    0)                                                         \
     X(futex_wait,        455, 455, CALL_FUTEX,    0)                                                         \
     X(ppoll,             271,  73, CALL_POLL,     0)                                                         \
-    X(pselect6,          270,  72, CALL_POLL,     0)                                                         \
-    X(epoll_pwait,       281,  22, CALL_POLL,     0)                                                         \
-    X(epoll_pwait2,      441, 441, CALL_POLL,     0)                                                         \
+    X(pselect6,          270,  72, CALL_SELECT,   0)                                                         \
+    X(epoll_pwait,       281,  22, CALL_EPOLL,    0)                                                         \
+    X(epoll_pwait2,      441, 441, CALL_EPOLL,    0)                                                         \
     X(nanosleep,          35, 101, CALL_SLEEP,    0)                                                         \
     X(clock_nanosleep,   230, 115, CALL_SLEEP,    0)                                                         \
     X(wait4,              61, 260, CALL_CHILD,    0)                                                         \
@@ -141,8 +143,8 @@ enum { PLIMSOLL_SYSCALL_LIMIT = 512 };
 /* What arm64 never had: its programs use the newer forms above. */
 #define PLIMSOLL_SYSCALLS_X86_64_ONLY(X)                                                                     \
     X(poll,                7,  -1, CALL_POLL,     0)                                                         \
-    X(select,             23,  -1, CALL_POLL,     0)                                                         \
-    X(epoll_wait,        232,  -1, CALL_POLL,     0)                                                         \
+    X(select,             23,  -1, CALL_SELECT,   0)                                                         \
+    X(epoll_wait,        232,  -1, CALL_EPOLL,    0)                                                         \
     X(getdents,           78,  -1, CALL_FD,       0)                                                         \
     X(vfork,              58,  -1, CALL_FORK,     0)                                                         \
     X(pause,              34,  -1, CALL_OTHER,    0)                                                         \

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 
 #include "containers/cgroup_tree.h"
+#include "files/mounts.h"
+#include "files/parse.h"
 
 namespace plimsoll {
 namespace {
@@ -14,60 +17,39 @@ constexpr std::string_view kControllers[] = {"cpu",     "cpuacct", "cpuset",  "m
 /// Those that identify containers on v1, best first: runtimes put containers there even without any limit.
 constexpr std::string_view kIdentifying[] = {"memory", "cpuacct", "cpu", "pids", "devices", "freezer"};
 
-/// Space, tab, newline and backslash are written as three octal digits.
-std::string unescape_mount(std::string_view text) {
-    const auto octal = [](char c) { return c >= '0' && c <= '7'; };
-    std::string plain;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] == '\\' && i + 3 < text.size() && std::all_of(&text[i + 1], &text[i + 1] + 3, octal)) {
-            plain.push_back(
-                static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 + (text[i + 3] - '0')));
-            i += 3;
-        } else {
-            plain.push_back(text[i]);
-        }
-    }
-    return plain;
-}
-
-struct Mount {
+struct Found {
     CgroupHierarchy hierarchy;
     bool whole = false;  ///< the hierarchy's root is what is mounted, not a directory of it
 };
 
-/// A line is "id parent major:minor root mountpoint options [optional…] - type source superoptions".
-std::optional<Mount> parse_line(const std::string& line) {
-    const auto separator = line.find(" - ");
-    if (separator == std::string::npos) {
+std::optional<Found> parse_line(std::string_view line) {
+    const auto mount = parse_mount(line);
+    if (!mount || (mount->type != "cgroup" && mount->type != "cgroup2")) {
         return std::nullopt;
     }
-    std::istringstream before(line.substr(0, separator)), after(line.substr(separator + 3));
-    std::string id, parent, device, root, mount_point, type, source, options;
-    before >> id >> parent >> device >> root >> mount_point;
-    after >> type >> source >> options;
-    if (mount_point.empty() || (type != "cgroup" && type != "cgroup2")) {
-        return std::nullopt;
+    Found found{{mount->point, mount->type == "cgroup2", {}}, mount->root == "/"};
+    if (found.hierarchy.v2) {
+        return found;
     }
-    Mount mount{{unescape_mount(mount_point), type == "cgroup2", {}}, root == "/"};
-    std::istringstream list(mount.hierarchy.v2 ? std::string() : options);
+    std::istringstream list(mount->options);
     for (std::string option; std::getline(list, option, ',');) {
         if (option.starts_with("name=") ||
             std::ranges::find(kControllers, option) != std::end(kControllers)) {
-            mount.hierarchy.controllers.push_back(std::move(option));
+            found.hierarchy.controllers.push_back(std::move(option));
         }
     }
-    return mount;
+    return found;
 }
 
 /// One entry for each hierarchy, from the mount that shows most of it.
-std::vector<CgroupHierarchy> hierarchies(std::istream& mountinfo) {
-    std::vector<Mount> found;
-    for (std::string line; std::getline(mountinfo, line);) {
-        auto mount = parse_line(line);
+std::vector<CgroupHierarchy> hierarchies(std::string_view mountinfo) {
+    std::vector<Found> found;
+    while (const auto line = take_line(mountinfo)) {
+        auto mount = parse_line(*line);
         if (!mount) {
             continue;
         }
-        const auto same = std::ranges::find_if(found, [&](const Mount& other) {
+        const auto same = std::ranges::find_if(found, [&](const Found& other) {
             return other.hierarchy.v2 == mount->hierarchy.v2 &&
                    other.hierarchy.controllers == mount->hierarchy.controllers;
         });
@@ -100,6 +82,11 @@ Result<CgroupLayout> detect_layout(const std::string& proc_root) {
         return fail("cannot read " + path +
                     ", which tells where the cgroup hierarchies are mounted; mount /proc");
     }
+    const std::string text{std::istreambuf_iterator<char>(mountinfo), {}};
+    return layout_in(text, path);
+}
+
+Result<CgroupLayout> layout_in(std::string_view mountinfo, const std::string& path) {
     CgroupLayout layout;
     layout.all = hierarchies(mountinfo);
     const auto v2 = std::ranges::find(layout.all, true, &CgroupHierarchy::v2);

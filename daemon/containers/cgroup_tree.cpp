@@ -87,9 +87,11 @@ WalkResult Walker::run(Directory root, std::uint64_t id) {
     while (!levels_.empty()) {
         path_.resize(levels_.back().path_length);
         DIR* const directory = levels_.back().directory.get();
+        errno = 0;
         if (const dirent* entry = readdir(directory)) {
             descend(directory, *entry);
         } else {
+            result_.skipped += errno == 0 || errno == ENOENT ? 0 : 1;  // gone, or its end cannot be seen
             levels_.pop_back();
         }
     }

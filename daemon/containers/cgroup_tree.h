@@ -36,6 +36,9 @@ struct CgroupLayout {
 /// find it by.
 Result<CgroupLayout> detect_layout(const std::string& proc_root = "/proc");
 
+/// The same from the text of mountinfo; `path` is for the message only. Pure.
+Result<CgroupLayout> layout_in(std::string_view mountinfo, const std::string& path);
+
 struct WalkResult {
     std::size_t visited = 0;
     std::size_t skipped = 0;  ///< directories that exist but could not be opened, or lie beyond a limit

@@ -27,4 +27,11 @@ std::string_view to_string(Runtime runtime) {
     return "";
 }
 
+std::string display_name(const Container& container) {
+    if (!container.pod.empty() && !container.pod_container.empty()) {
+        return container.pod_namespace + "/" + container.pod + "/" + container.pod_container;
+    }
+    return container.name.empty() ? container.cgroup : container.name;
+}
+
 }  // namespace plimsoll

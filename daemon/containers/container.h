@@ -31,4 +31,7 @@ struct Container {
     std::string rule;  ///< the rule that selected it, in words: "discover docker", "include[0]", "cgroups[1]"
 };
 
+/// What a person calls it: "namespace/pod/container" on Kubernetes, else its name, without one its cgroup.
+std::string display_name(const Container& container);
+
 }  // namespace plimsoll

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "containers/metadata.h"
 
-#include <sstream>
-#include <vector>
+#include <algorithm>
+#include <array>
 
 #include "containers/metadata_file.h"
 #include "containers/metadata_sources.h"
+#include "files/parse.h"
 
 namespace plimsoll {
-namespace {}  // namespace
 
 void note_source(const std::string& path, Container& container) {
     container.sources.push_back(path);
@@ -83,15 +83,19 @@ Finding Metadata::describe(const PathMatch& match, std::string_view cgroup, Cont
 
 /// From the file rather than by getpwuid, which may ask a directory server over the network and wait for it.
 std::string Metadata::home_of(std::string_view user) const {
-    std::istringstream lines(read_bounded_file(passwd_file_).value_or(""));
-    for (std::string line; std::getline(lines, line);) {
-        std::istringstream columns(line);
-        std::vector<std::string> fields;
-        for (std::string field; std::getline(columns, field, ':');) {
-            fields.push_back(std::move(field));
+    return home_in(read_bounded_file(passwd_file_).value_or(""), user);
+}
+
+std::string home_in(std::string_view passwd, std::string_view user) {
+    constexpr std::size_t kUser = 2, kHome = 5;
+    while (auto line = take_line(passwd)) {
+        std::array<std::string_view, kHome + 1> fields;
+        for (auto& field : fields) {
+            field = line->substr(0, line->find(':'));
+            line->remove_prefix(std::min(field.size() + 1, line->size()));
         }
-        if (fields.size() >= 6 && fields[2] == user && fields[5].starts_with('/')) {
-            return fields[5];
+        if (fields[kUser] == user && fields[kHome].starts_with('/')) {
+            return std::string(fields[kHome]);
         }
     }
     return {};

@@ -30,8 +30,9 @@ std::vector<std::string> namespaces_in(const std::string& tasks) {
     return names;
 }
 
-/// From the OCI annotations, which containerd's CRI plugin and nerdctl fill; plain ctr leaves none.
-Finding apply(const nlohmann::json& bundle, std::string_view ctr_namespace, Container& container) {
+}  // namespace
+
+Finding apply_containerd(const nlohmann::json& bundle, std::string_view ctr_namespace, Container& container) {
     const auto* annotations = member(&bundle, "annotations");
     // Docker keeps its containers in a namespace of its own; its own files, where readable, know more.
     container.runtime = ctr_namespace == "moby" ? Runtime::docker : Runtime::containerd;
@@ -53,8 +54,6 @@ Finding apply(const nlohmann::json& bundle, std::string_view ctr_namespace, Cont
     return sandbox ? Finding::helper : Finding::container;
 }
 
-}  // namespace
-
 Finding read_containerd(const RootList& roots, bool confirm, Container& container) {
     for (const auto& root : roots) {
         const std::string tasks = root + "/io.containerd.runtime.v2.task";
@@ -65,7 +64,7 @@ Finding read_containerd(const RootList& roots, bool confirm, Container& containe
                 continue;
             }
             if (!confirm || string_member(member(&*bundle, "linux"), "cgroupsPath") == container.cgroup) {
-                return apply(*bundle, ctr_namespace, container);
+                return apply_containerd(*bundle, ctr_namespace, container);
             }
         }
     }

@@ -100,10 +100,13 @@ const nlohmann::json* member(const nlohmann::json* value, std::string_view key) 
     return found == value->end() ? nullptr : &*found;
 }
 
-std::string string_member(const nlohmann::json* value, std::string_view key, std::size_t limit) {
-    const auto* found = member(value, key);
-    const auto* text = found != nullptr ? found->get_ptr<const std::string*>() : nullptr;
+std::string bounded_string(const nlohmann::json* value, std::size_t limit) {
+    const auto* text = value != nullptr ? value->get_ptr<const std::string*>() : nullptr;
     return text != nullptr && text->size() <= limit ? *text : std::string();
+}
+
+std::string string_member(const nlohmann::json* value, std::string_view key, std::size_t limit) {
+    return bounded_string(member(value, key), limit);
 }
 
 void add_labels(std::map<std::string, std::string>& labels, const nlohmann::json* value) {

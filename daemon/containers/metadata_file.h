@@ -30,6 +30,9 @@ const nlohmann::json* member(const nlohmann::json* value, std::string_view key);
 
 inline constexpr std::size_t kMaxJsonString = 1024;
 
+/// The value when it is a string of at most `limit` bytes, else "".
+std::string bounded_string(const nlohmann::json* value, std::size_t limit = kMaxJsonString);
+
 /// The member when it is a string of at most `limit` bytes, else "".
 std::string string_member(const nlohmann::json* value, std::string_view key,
                           std::size_t limit = kMaxJsonString);

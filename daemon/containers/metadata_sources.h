@@ -22,6 +22,19 @@ using RootList = std::vector<std::string>;
 std::optional<nlohmann::json> read_source(const std::string& path, Container& container);
 void note_source(const std::string& path, Container& container);
 
+// What the readers below make of a file's content. Pure.
+Finding apply_docker(const nlohmann::json& file, Container& container);
+/// The bundle's annotations, which containerd's CRI plugin and nerdctl fill; plain ctr leaves none.
+Finding apply_containerd(const nlohmann::json& bundle, std::string_view ctr_namespace, Container& container);
+/// The bundle's annotations; CRI-O writes all it knows there, Podman little.
+Finding apply_storage(const nlohmann::json& bundle, Container& container);
+/// The storage library's list, which knows names and images.
+Finding apply_storage(const StorageIndex::Entry& entry, Container& container);
+/// That list: entries by the container's id.
+std::map<std::string, StorageIndex::Entry> parse_storage_list(std::string_view text);
+/// The home directory of a user id in the text of a passwd file; empty: not known.
+std::string home_in(std::string_view passwd, std::string_view user);
+
 /// Docker: ROOT/containers/<id>/config.v2.json.
 Finding read_docker(const RootList& roots, Container& container);
 

@@ -31,8 +31,9 @@ bool is_infra(const StorageIndex::Entry& entry, std::string_view cgroup) {
            (is_pause_image(entry.image) || cgroup.find(name.substr(0, kPodId)) != std::string_view::npos);
 }
 
-/// The annotations of an OCI bundle; CRI-O writes all it knows there, Podman little.
-Finding apply(const nlohmann::json& bundle, Container& container) {
+}  // namespace
+
+Finding apply_storage(const nlohmann::json& bundle, Container& container) {
     const auto* annotations = member(&bundle, "annotations");
     add_labels(container.labels, annotations);
     if (const auto labels =
@@ -51,24 +52,23 @@ Finding apply(const nlohmann::json& bundle, Container& container) {
     return sandbox ? Finding::helper : Finding::container;
 }
 
-/// The storage library's list, which knows names and images.
-Finding apply(const StorageIndex::Entry& entry, Container& container) {
+Finding apply_storage(const StorageIndex::Entry& entry, Container& container) {
     container.name = container.pod_container.empty() ? entry.name : container.pod_container;
     container.image = container.image.empty() ? entry.image : container.image;
     return is_infra(entry, container.cgroup) ? Finding::helper : Finding::container;
 }
 
-std::map<std::string, StorageIndex::Entry> parse_list(const std::string& file) {
+std::map<std::string, StorageIndex::Entry> parse_storage_list(std::string_view text) {
     std::map<std::string, StorageIndex::Entry> entries;
-    const auto list = read_json_file(file);
+    const auto list = parse_bounded_json(text);
     if (!list || !list->is_array()) {
         return entries;
     }
     for (const auto& item : *list) {
         StorageIndex::Entry entry;
         const auto* names = member(&item, "names");
-        if (names && names->is_array() && !names->empty() && names->front().is_string()) {
-            entry.name = names->front().get_ref<const std::string&>();
+        if (names && names->is_array() && !names->empty()) {
+            entry.name = bounded_string(&names->front());
         }
         if (const auto metadata = parse_bounded_json(string_member(&item, "metadata", kMaxEmbedded))) {
             entry.image = string_member(&*metadata, "image-name");
@@ -77,8 +77,6 @@ std::map<std::string, StorageIndex::Entry> parse_list(const std::string& file) {
     }
     return entries;
 }
-
-}  // namespace
 
 bool StorageIndex::Listing::same_file(const Listing& other) const {
     return device == other.device && inode == other.inode && size == other.size && mtime_ns == other.mtime_ns;
@@ -100,7 +98,7 @@ const StorageIndex::Entry* StorageIndex::find(const std::string& file, const std
         if (known == listings_.end() && listings_.size() >= kMaxListings) {
             listings_.clear();
         }
-        now.entries = parse_list(file);
+        now.entries = parse_storage_list(read_bounded_file(file).value_or(""));
         known = listings_.insert_or_assign(file, std::move(now)).first;
     }
     const auto entry = known->second.entries.find(id);
@@ -115,13 +113,13 @@ Finding read_storage(const RootList& roots, StorageIndex& index, Container& cont
             if (finding == Finding::nothing) {
                 const auto bundle =
                     read_source(directory + container.id + "/userdata/config.json", container);
-                finding = bundle && bundle->is_object() ? apply(*bundle, container) : finding;
+                finding = bundle && bundle->is_object() ? apply_storage(*bundle, container) : finding;
             }
             for (const auto list : kLists) {
                 note_source(directory + std::string(list), container);
                 const auto* entry = index.find(container.sources.back(), container.id);
                 if (entry != nullptr && finding != Finding::helper) {
-                    finding = apply(*entry, container);
+                    finding = apply_storage(*entry, container);
                 }
             }
         }

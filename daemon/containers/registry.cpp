@@ -9,13 +9,6 @@
 
 namespace plimsoll {
 
-namespace {
-
-// A program that looked a slot up before it was taken away has booked its thread long before this is over.
-constexpr std::uint64_t kDrainGraceNs = 200'000'000;
-
-}  // namespace
-
 std::uint32_t Registry::slots_needed(const Limits& limits) {
     return SLOT_FIRST + limits.max_containers + limits.provisional;
 }
@@ -38,31 +31,13 @@ Registry::Registry(SlotMap& slots, Limits limits, Callbacks callbacks)
     refill();
 }
 
-std::uint32_t Registry::provisional_slot(const FoundCgroup& found,
-                                         const std::optional<SlotEntry>& entry) const {
-    if (entry && entry->confirmed) {
-        return SLOT_NONE;
-    }
-    const std::uint32_t slot = entry ? entry->slot : found.slot_hint;
-    return is_offered(slot) ? slot : std::uint32_t{SLOT_NONE};
-}
-
-std::uint32_t Registry::take_reserve() {
-    if (reserve_.empty()) {
-        return SLOT_NONE;
-    }
-    const std::uint32_t slot = reserve_.back();
-    reserve_.pop_back();
-    return slot;
-}
-
 bool Registry::birth(const FoundCgroup& found, std::uint64_t now_ns) {
     if (knows(found.id)) {
         return false;
     }
     const auto entry = map_.find(found.id);
     const std::uint32_t provisional = provisional_slot(found, entry);
-    if (auto container = callbacks_.select(found.path)) {
+    if (auto container = callbacks_.select(found)) {
         start(found, std::move(*container), provisional, now_ns);
         return true;
     }
@@ -117,6 +92,7 @@ void Registry::start(const FoundCgroup& found, Container container, std::uint32_
     watched.slot = slot;
     watched.slots = {slot};
     watched.since_ns = found.born_ns != 0 ? found.born_ns : callbacks_.born(found.path).value_or(now_ns);
+    watched.found_late = found.born_ns == 0;
     watched.started_unix_ns = unix_time_ns(watched.since_ns);
     nodes_.emplace(found.id, Node{watched.handle, now_ns});
     watched_.emplace(watched.handle, std::move(watched));
@@ -142,6 +118,29 @@ void Registry::promote(const FoundCgroup& found, std::uint64_t now_ns) {
     if (container && std::exchange(added_, added) == added) {
         removed_++;  // it is none any more; else it was counted once more
     }
+}
+
+bool Registry::reconsider(const FoundCgroup& found, std::uint64_t now_ns) {
+    if (is_container(found.id)) {
+        return false;
+    }
+    nodes_.erase(found.id);
+    birth(found, now_ns);
+    if (const auto node = nodes_.find(found.id); node != nodes_.end()) {
+        bequeath(found.slot_hint, node->second.owner);
+    }
+    rebook_threads();  // those that nobody has watched so far have no record
+    return is_container(found.id);
+}
+
+bool Registry::is_container(std::uint64_t cgroup_id) const {
+    const auto node = nodes_.find(cgroup_id);
+    if (node == nodes_.end()) {
+        return false;
+    }
+    const auto watched = watched_.find(node->second.owner);
+    return overflow_cgroups_.contains(cgroup_id) ||
+           (watched != watched_.end() && watched->second.cgroup_id == cgroup_id);
 }
 
 /// A service that is started again has a new cgroup of the same path: two series of the same labels must not
@@ -190,55 +189,6 @@ void Registry::end(Handle handle, std::uint64_t now_ns) {
     retire(watched.slot, handle, now_ns);
 }
 
-/// Takes a slot out of use. Its values go on counting for the heir until they are folded into it.
-void Registry::retire(std::uint32_t slot, Handle heir, std::uint64_t now_ns) {
-    revision_++;
-    states_[slot] = SlotState::draining;
-    draining_.push_back({slot, heir, now_ns});
-    rebook_threads();
-    Watched* watched = heir == overflow_.handle ? &overflow_ : nullptr;
-    if (const auto found = watched_.find(heir); found != watched_.end()) {
-        watched = &found->second;
-    }
-    if (watched != nullptr && std::ranges::find(watched->slots, slot) == watched->slots.end()) {
-        watched->slots.push_back(slot);
-    }
-}
-
-/// Threads that are awake find their new slot themselves; those asleep have to be visited.
-void Registry::rebook_threads() {
-    map_.invalidate();
-    needs_visit_ = true;
-}
-
-void Registry::tick(std::uint64_t now_ns) {
-    std::vector<Draining> still;
-    for (const auto& entry : std::exchange(draining_, {})) {
-        if (now_ns - entry.since_ns < kDrainGraceNs || map_.threads_in(entry.slot) != 0) {
-            still.push_back(entry);
-        } else {
-            recycle(entry);
-        }
-    }
-    draining_ = std::move(still);
-    expire(now_ns);
-    refill();
-}
-
-void Registry::recycle(const Draining& drained) {
-    revision_++;
-    callbacks_.fold(drained.slot, drained.heir);
-    const auto found = watched_.find(drained.heir);
-    Watched* heir = drained.heir == overflow_.handle ? &overflow_
-                    : found != watched_.end()        ? &found->second
-                                                     : nullptr;
-    if (heir != nullptr) {
-        std::erase(heir->slots, drained.slot);
-    }
-    states_[drained.slot] = SlotState::spare;
-    reserve_.insert(reserve_.begin(), drained.slot);  // the longest unused slot is taken first
-}
-
 /// Ends the linger of containers; at most as many linger as may live, the oldest go first.
 void Registry::expire(std::uint64_t now_ns) {
     if (watched_.size() == live_) {
@@ -276,13 +226,6 @@ void Registry::remove(Handle handle) {
         }
         return ours;
     });
-}
-
-void Registry::refill() {
-    while (!reserve_.empty() && map_.offer_free(reserve_.back())) {
-        states_[reserve_.back()] = SlotState::offered;
-        reserve_.pop_back();
-    }
 }
 
 std::vector<const Watched*> Registry::shown() const {
@@ -328,11 +271,6 @@ std::map<Runtime, std::uint64_t> Registry::live_by_runtime() const {
         }
     }
     return counts;
-}
-
-std::size_t Registry::free_slots() const {
-    return static_cast<std::size_t>(std::ranges::count(states_, SlotState::spare) +
-                                    std::ranges::count(states_, SlotState::offered));
 }
 
 }  // namespace plimsoll

@@ -40,6 +40,7 @@ struct Watched {
     std::vector<std::uint32_t> slots;  ///< all that count for it now: its own and those that drain towards it
     std::optional<std::uint64_t> ended_ns;
     std::uint64_t since_ns = 0;         ///< when it was born
+    bool found_late = false;            ///< no birth event told of it: it was there before
     std::uint64_t started_unix_ns = 0;  ///< the same by the wall clock of when it was found
     RenderedLabels rendered;
 };
@@ -64,7 +65,7 @@ class Registry {
     static std::uint32_t slots_needed(const Limits& limits);
 
     struct Callbacks {
-        std::function<std::optional<Container>(const std::string& path)> select;
+        std::function<std::optional<Container>(const FoundCgroup&)> select;
         std::function<RenderedLabels(const Container&)> render;
         /// CLOCK_BOOTTIME of the birth of one that no event announced, if that can be found out.
         std::function<std::optional<std::uint64_t>(const std::string& cgroup)> born;
@@ -79,6 +80,15 @@ class Registry {
     /// Gives a container of the overflow slot one of its own if there is one by now, and what is nested in a
     /// container that got one the same. Its series begin then; what it did before stays with the overflow.
     void promote(const FoundCgroup& found, std::uint64_t now_ns);
+    /// Selects again, for a reason that is new; true if the cgroup has become a container. What is one stays
+    /// one. `slot_hint` is the slot that the kernel gave the cgroup meanwhile: what was booked there counts
+    /// for the container that it is in now.
+    bool reconsider(const FoundCgroup& found, std::uint64_t now_ns);
+    /// The rules of selection may be others now: begins, relabels or ends a container, or gives the cgroup to
+    /// the container that it is in now. To be called for all cgroups, parents first. Whoever stays a
+    /// container keeps its counters.
+    void reselect(const FoundCgroup& found, std::uint64_t now_ns);
+    void set_linger(std::uint64_t linger_ns) { limits_.linger_ns = linger_ns; }
     /// Returns true if it was known.
     bool death(std::uint64_t cgroup_id, std::uint32_t slot_hint, std::uint64_t now_ns);
     /// Frees what has drained, ends what has lingered, refills the kernel's stack. Call it often.
@@ -126,8 +136,12 @@ class Registry {
     void start(const FoundCgroup& found, Container container, std::uint32_t provisional,
                std::uint64_t now_ns);
     void end(Handle handle, std::uint64_t now_ns);
+    void relabel(Handle handle, Container container);
+    void discard(std::uint64_t cgroup_id, std::uint64_t now_ns);
+    [[nodiscard]] Handle owner_of(std::uint64_t cgroup_id) const;
     void remove(Handle handle);
     void retire(std::uint32_t slot, Handle heir, std::uint64_t now_ns);
+    void bequeath(std::uint32_t slot, Handle heir);
     void rebook_threads();
     void recycle(const Draining& drained);
     [[nodiscard]] std::uint32_t provisional_slot(const FoundCgroup& found,
@@ -135,6 +149,8 @@ class Registry {
     std::uint32_t take_reserve();
     [[nodiscard]] bool has_room() const { return live_ < limits_.max_containers && !reserve_.empty(); }
     [[nodiscard]] bool is_overflowing(std::uint64_t cgroup_id) const;
+    [[nodiscard]] bool is_container(std::uint64_t cgroup_id) const;
+    [[nodiscard]] Watched* find_shown(Handle handle);
     void replace_namesake(const std::string& cgroup, std::uint64_t now_ns);
     void expire(std::uint64_t now_ns);
     void refill();

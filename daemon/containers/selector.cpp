@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "config/connection_address.h"
 #include "containers/metadata_file.h"
 #include "containers/path_grammar.h"
 
@@ -20,6 +21,20 @@ bool accepts(const std::optional<Glob>& glob, std::string_view text) {
 
 bool is_pod_container(const Container& container) {
     return container.runtime == Runtime::kubernetes || !container.pod_uid.empty() || !container.pod.empty();
+}
+
+/// One that nothing but its path tells of.
+Container plain_container(std::string_view cgroup_path, const std::optional<std::string>& name) {
+    Container container;
+    container.cgroup = cgroup_path;
+    container.name = name.value_or(std::string(cgroup_path.substr(cgroup_path.rfind('/') + 1)));
+    return container;
+}
+
+/// Always shorter: a path that does not begin with a slash has no parent in the end.
+std::string_view parent_of(std::string_view path) {
+    const auto slash = path.rfind('/');
+    return path.substr(0, slash == std::string_view::npos ? 0 : slash);
 }
 
 /// "include[3]"
@@ -39,7 +54,10 @@ Selector::Rule::Rule(const ContainerRule& rule)
     }
 }
 
-bool Selector::Rule::matches(const Container& container) const {
+bool Selector::Rule::matches(const Container& container, std::span<const std::uint32_t> connections) const {
+    if (target && std::ranges::find(connections, *target) == connections.end()) {
+        return false;
+    }
     const bool runtime_fits =
         accepts(runtime, to_string(container.runtime)) ||
         (is_pod_container(container) && accepts(runtime, to_string(Runtime::kubernetes)));
@@ -55,18 +73,26 @@ Selector::Selector(const Config::Containers& config, std::string passwd_file)
       include_(config.include.begin(), config.include.end()),
       exclude_(config.exclude.begin(), config.exclude.end()),
       metadata_(config.roots, std::move(passwd_file)) {
+    const auto targets = connection_targets(config);
+    for (std::size_t i = 0; i < include_.size(); ++i) {
+        include_[i].target = target_number(config.include[i], targets);
+    }
     for (const auto& rule : config.cgroups) {
         cgroups_.push_back({Glob(rule.path, GlobKind::path), rule.name});
     }
 }
 
-std::optional<Container> Selector::select(std::string_view cgroup_path) const {
+std::optional<Container> Selector::select(std::string_view cgroup_path,
+                                          std::span<const std::uint32_t> connections) const {
     if (auto chosen = by_path_rule(cgroup_path)) {
         return chosen;
     }
     Finding finding = Finding::nothing;
     auto found = discover(cgroup_path, finding);
-    const auto matches = [&found](const Rule& rule) { return rule.matches(*found); };
+    if (!found && !connections.empty()) {
+        found = plain_container(cgroup_path, std::nullopt);
+    }
+    const auto matches = [&](const Rule& rule) { return rule.matches(*found, connections); };
     if (!found || std::ranges::any_of(exclude_, matches)) {
         return std::nullopt;
     }
@@ -83,12 +109,19 @@ std::optional<Container> Selector::select(std::string_view cgroup_path) const {
 std::optional<Container> Selector::by_path_rule(std::string_view cgroup_path) const {
     for (std::size_t i = 0; i < cgroups_.size(); ++i) {
         if (cgroups_[i].path.matches(cgroup_path)) {
-            Container container;
-            container.cgroup = cgroup_path;
-            container.name =
-                cgroups_[i].name.value_or(std::string(cgroup_path.substr(cgroup_path.rfind('/') + 1)));
+            Container container = plain_container(cgroup_path, cgroups_[i].name);
             container.rule = rule_text("cgroups", i);
             return container;
+        }
+    }
+    return std::nullopt;
+}
+
+std::optional<std::string_view> Selector::container_around(std::string_view cgroup_path) const {
+    for (auto path = cgroup_path; !path.empty(); path = parent_of(path)) {
+        Finding finding = Finding::nothing;
+        if (by_path_rule(path) || discover(path, finding)) {
+            return path;
         }
     }
     return std::nullopt;
@@ -119,7 +152,7 @@ bool Selector::in_unnamed_container(std::string_view cgroup_path, const PathMatc
         return false;
     }
     for (auto outer = std::optional(match); outer;) {
-        const auto parent = cgroup_path.substr(0, cgroup_path.substr(0, outer->length).rfind('/'));
+        const auto parent = parent_of(cgroup_path.substr(0, outer->length));
         outer = match_path(parent);
         Container container;
         if (outer && outer->candidate &&

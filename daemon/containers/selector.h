@@ -4,7 +4,9 @@
 // has no name.
 #pragma once
 
+#include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -23,7 +25,14 @@ class Selector {
 
     /// The container whose own directory this is; nothing for any other cgroup, also for those inside a
     /// container. A match of `cgroups` wins over all else; include and exclude apply to what was discovered.
-    std::optional<Container> select(std::string_view cgroup_path) const;
+    /// `connections`: numbers of the addresses (connection_targets) that the cgroup is known to have
+    /// connected to. With one, it can be a container though nothing discovers it.
+    std::optional<Container> select(std::string_view cgroup_path,
+                                    std::span<const std::uint32_t> connections = {}) const;
+
+    /// The innermost cgroup, this one or around it, that discovery knows as a container or `cgroups` names,
+    /// whatever the other rules say of it.
+    std::optional<std::string_view> container_around(std::string_view cgroup_path) const;
 
     /// Reads the runtime's files again (a rename; a file that came late). True when something changed. What
     /// the files no longer tell stays, so that a container keeps its name while it is being removed; and so
@@ -33,9 +42,10 @@ class Selector {
   private:
     struct Rule {
         explicit Rule(const ContainerRule& rule);
-        bool matches(const Container& container) const;
+        bool matches(const Container& container, std::span<const std::uint32_t> connections) const;
         std::optional<Glob> name, image, runtime, cgroup;
         std::vector<std::pair<std::string, Glob>> labels;
+        std::optional<std::uint32_t> target;  ///< of connects_to
     };
     struct PathRule {
         Glob path;

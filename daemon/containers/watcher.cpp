@@ -5,7 +5,29 @@
 
 namespace plimsoll {
 
-Result<Watcher::Tree> Watcher::walk_tree() const {
+namespace {
+
+constexpr std::size_t kCgroupsPerPause = 256;
+
+void pause_now_and_then(const Watcher::Pause& pause, std::size_t done) {
+    if (pause && done % kCgroupsPerPause == 0) {
+        pause();
+    }
+}
+
+}  // namespace
+
+/// What could not be opened for a moment (no descriptor, no memory) is there at the next look, mostly.
+Result<Watcher::Tree> Watcher::walk_tree(const Pause& pause) {
+    constexpr int kLooks = 3;
+    Result<Tree> tree;
+    for (int look = 0; look < kLooks && tree && !tree->whole; look++) {
+        tree = look_at_tree(pause);
+    }
+    return tree;
+}
+
+Result<Watcher::Tree> Watcher::look_at_tree(const Pause& pause) {
     Tree tree;
     std::unordered_map<std::string, std::uint64_t> ids;
     auto walked = walk(layout_, [&](std::string_view path, std::uint64_t id) {
@@ -15,11 +37,13 @@ Result<Watcher::Tree> Watcher::walk_tree() const {
         ids.emplace(path, id);
         tree.cgroups.emplace_back(
             id, Found{found == ids.end() || path == "/" ? 0 : found->second, std::string(path)});
+        pause_now_and_then(pause, tree.cgroups.size());
     });
     if (!walked) {
         return std::unexpected(walked.error());
     }
     tree.whole = walked->skipped == 0;
+    unseen_ = walked->skipped;
     return tree;
 }
 
@@ -53,8 +77,8 @@ void Watcher::on_death(const cgroup_event& event, std::uint64_t now_ns) {
     registry_.death(event.header.cgroup_id, event.header.slot, now_ns);
 }
 
-Result<void> Watcher::begin_resync(std::uint64_t now_ns) {
-    auto tree = walk_tree();
+Result<void> Watcher::begin_resync(std::uint64_t now_ns, const Pause& pause) {
+    auto tree = look_at_tree(pause);
     if (!tree) {
         return std::unexpected(tree.error());
     }
@@ -63,10 +87,23 @@ Result<void> Watcher::begin_resync(std::uint64_t now_ns) {
     return {};
 }
 
-void Watcher::finish_resync(std::uint64_t now_ns) {
+Result<void> Watcher::reselect(std::uint64_t now_ns) {
+    auto tree = walk_tree();
+    if (!tree) {
+        return std::unexpected(tree.error());
+    }
+    for (auto& [id, found] : tree->cgroups) {
+        registry_.reselect({id, found.parent_id, std::move(found.path)}, now_ns);
+    }
+    return {};
+}
+
+/// Events that are heard in a pause are about what is younger than the walk, or make what is left to do less.
+void Watcher::finish_resync(std::uint64_t now_ns, const Pause& pause) {
     std::unordered_set<std::uint64_t> present;
     for (auto& [id, found] : walked_.cgroups) {
         present.insert(id);
+        pause_now_and_then(pause, present.size());
         if (registry_.knows(id)) {
             registry_.promote({id, found.parent_id, std::move(found.path)}, now_ns);
             continue;
@@ -80,20 +117,24 @@ void Watcher::finish_resync(std::uint64_t now_ns) {
         }
     }
     if (walked_.whole) {
-        end_missing(present, now_ns);
+        end_missing(present, now_ns, pause);
     }
     reclaim_slots(now_ns);
     walked_ = {};
 }
 
-void Watcher::end_missing(const std::unordered_set<std::uint64_t>& present, std::uint64_t now_ns) {
+void Watcher::end_missing(const std::unordered_set<std::uint64_t>& present, std::uint64_t now_ns,
+                          const Pause& pause) {
+    std::size_t done = 0;
     for (const auto id : registry_.known_cgroups()) {
-        if (!present.contains(id) && registry_.born_ns(id) < walk_began_ns_) {
+        pause_now_and_then(pause, ++done);
+        if (!present.contains(id) && registry_.knows(id) && registry_.born_ns(id) < walk_began_ns_) {
             registry_.death(id, 0, now_ns);
             corrections_++;
         }
     }
     for (const auto id : slots_.cgroup_ids()) {
+        pause_now_and_then(pause, ++done);
         const auto entry = slots_.find(id);
         if (entry && !present.contains(id) && !registry_.knows(id) && !path_of(layout_, id)) {
             registry_.death(id, entry->slot, now_ns);

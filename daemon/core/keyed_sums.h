@@ -66,6 +66,31 @@ class KeyedSums {
         return result;
     }
 
+    /// What counts for the container under one key.
+    [[nodiscard]] std::optional<Account> sum(Handle container, std::span<const std::uint32_t> slots,
+                                             const Key& key) const {
+        std::optional<Account> result;
+        const auto add = [&](const Accounts& accounts) {
+            if (const auto found = accounts.find(key); found != accounts.end()) {
+                add_words(result ? *result : result.emplace(), found->second);
+            }
+        };
+        if (const auto inherited = inherited_.find(container); inherited != inherited_.end()) {
+            add(inherited->second);
+        }
+        for (const auto slot : slots) {
+            add(current(slot));
+        }
+        return result;
+    }
+
+    /// What the slot's present tenure has, as of the last update().
+    [[nodiscard]] const Accounts& current(std::uint32_t slot) const {
+        static const Accounts kNothing;
+        const auto found = current_.find(slot);
+        return found == current_.end() ? kNothing : found->second;
+    }
+
     /// The slot changes hands: what it gained goes to `heir` (0: to nobody), and its next holder starts with
     /// nothing. The heir has it from the next update() on.
     void fold(std::uint32_t slot, Handle heir) {
@@ -85,6 +110,55 @@ class KeyedSums {
         const auto is_his = [&](const auto& tenure) { return tenure.second == container; };
         std::erase_if(heirs_, is_his);
         std::erase_if(former_heirs_, is_his);
+    }
+
+    /// Nothing counts for anybody.
+    [[nodiscard]] bool empty() const { return current_.empty() && inherited_.empty(); }
+
+    /// Forgets, and removes from the map, everything whose key is of something that is gone for good, like an
+    /// interface: what comes and goes must not fill the map. Call it after update().
+    template <typename Question>
+    void drop(Question is_gone) {
+        for (auto& [slot, accounts] : current_) {
+            const tenure owner{slot, numbers_[slot]};
+            std::erase_if(accounts, [&](const auto& entry) {
+                return is_gone(entry.first) && source_.take(owner, entry.first);
+            });
+        }
+        for (auto& [container, accounts] : inherited_) {
+            std::erase_if(accounts, [&](const auto& entry) { return is_gone(entry.first); });
+        }
+    }
+
+    struct Place {
+        std::uint32_t slot;
+        Key key;
+    };
+    /// Removes from the map the accounts of present tenures that the question (slot, key, account) says yes
+    /// to: nothing happens in them. Here they count, with what they had at last, until leave(). Call it after
+    /// update().
+    template <typename Question>
+    std::vector<Place> give_back(Question is_idle) {
+        std::vector<Place> places;
+        for (auto& [slot, accounts] : current_) {
+            for (auto& [key, account] : accounts) {
+                if (!is_idle(slot, key, account)) {
+                    continue;
+                }
+                if (const auto last = source_.take({slot, numbers_[slot]}, key)) {
+                    account = *last;
+                    places.push_back({slot, key});
+                }
+            }
+        }
+        return places;
+    }
+
+    /// What was given back counts for nobody from now on; met again, it begins with nothing.
+    void leave(std::span<const Place> places) {
+        for (const Place& place : places) {
+            current_[place.slot].erase(place.key);
+        }
     }
 
     /// Whether a slot is still in this tenure.

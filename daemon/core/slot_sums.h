@@ -5,6 +5,7 @@
 
 #include <linux/types.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -30,6 +31,13 @@ void add_words(Account& target, const Account& plus, const Account& minus = {}) 
     }
 }
 
+/// Whether any of its words is not 0.
+template <typename Account>
+bool has_words(const Account& account) {
+    const std::span words(reinterpret_cast<const __u64*>(&account), sizeof(Account) / sizeof(__u64));
+    return std::ranges::any_of(words, [](__u64 word) { return word != 0; });
+}
+
 /// `Account` is a plain struct of __u64, added and subtracted modulo 2^64 word by word.
 template <typename Account>
 class SlotSums {
@@ -53,7 +61,11 @@ class SlotSums {
         if (heir != 0) {
             add_words(inherited_[heir], raw, at(base_, slot));
         }
-        base_[slot] = raw;
+        if (has_words(raw)) {
+            base_[slot] = raw;
+        } else {  // as most accounts of sockets: nothing to remember
+            base_.erase(slot);
+        }
     }
 
     void forget(Handle container) { inherited_.erase(container); }

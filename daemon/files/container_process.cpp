@@ -9,10 +9,10 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <deque>
 #include <filesystem>
 
+#include "files/process_files.h"
 #include "files/read_prefix.h"
 
 namespace plimsoll {
@@ -30,25 +30,10 @@ constexpr std::size_t kMostCgroups = 4096;
 // /proc/PID/cgroup: a path of 4096 bytes for each hierarchy, and there are some 15.
 constexpr std::size_t kCgroupFile = 128UL * 1024;
 
-/// The pids of one cgroup in ascending order (the kernel's own order is that of their coming). 0 stands for a
-/// process that our pid namespace cannot see.
+/// None: gone, or a threaded cgroup, whose processes are its domain's.
 std::vector<int> pids_of(const std::string& directory, std::size_t limit) {
     const auto text = read_prefix(AT_FDCWD, (directory + "/cgroup.procs").c_str(), limit);
-    std::vector<int> pids;
-    if (!text) {
-        return pids;  // gone, or a threaded cgroup, whose processes are its domain's
-    }
-    std::string_view rest = *text;
-    for (std::size_t end; (end = rest.find('\n')) != std::string_view::npos; rest.remove_prefix(end + 1)) {
-        const std::string_view line = rest.substr(0, end);
-        int pid = 0;
-        const auto parsed = std::from_chars(line.data(), line.data() + line.size(), pid);
-        if (parsed.ptr == line.data() + line.size() && pid > 0) {
-            pids.push_back(pid);
-        }
-    }
-    std::ranges::sort(pids);
-    return pids;
+    return text ? parse_pids(*text) : std::vector<int>();
 }
 
 std::vector<std::string> children_of(const std::string& directory) {
@@ -63,42 +48,6 @@ std::vector<std::string> children_of(const std::string& directory) {
     }
     std::ranges::sort(names);
     return names;
-}
-
-bool names_controller(std::string_view controllers, std::string_view wanted) {
-    for (;;) {
-        const auto comma = controllers.find(',');
-        if (controllers.substr(0, comma) == wanted) {
-            return true;
-        }
-        if (comma == std::string_view::npos) {
-            return false;
-        }
-        controllers.remove_prefix(comma + 1);
-    }
-}
-
-/// The path of one hierarchy in the text of /proc/PID/cgroup, lines of `number:controllers:path`.
-std::string_view path_in(std::string_view text, std::string_view controller) {
-    while (!text.empty()) {
-        const std::string_view line = text.substr(0, text.find('\n'));
-        text.remove_prefix(std::min(line.size() + 1, text.size()));
-        const auto first = line.find(':');
-        const auto second = first == std::string_view::npos ? first : line.find(':', first + 1);
-        if (second == std::string_view::npos) {
-            continue;
-        }
-        const auto controllers = line.substr(first + 1, second - first - 1);
-        if (controller.empty() ? controllers.empty() : names_controller(controllers, controller)) {
-            return line.substr(second + 1);
-        }
-    }
-    return {};
-}
-
-bool is_within(std::string_view path, std::string_view cgroup) {
-    return cgroup == "/" || path == cgroup ||
-           (path.size() > cgroup.size() && path.starts_with(cgroup) && path[cgroup.size()] == '/');
 }
 
 /// A zombie has a directory and a cgroup still, but no namespaces, files or root any more.

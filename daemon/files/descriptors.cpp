@@ -24,9 +24,9 @@ std::size_t raise_descriptor_limit() {
     return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_max : before;
 }
 
-std::size_t keepable_descriptors(std::size_t limit) {
+KeepableDescriptors keepable_descriptors(std::size_t limit) {
     const std::size_t reserved = std::max(limit / 4, kReserved);
-    return limit > reserved ? limit - reserved : 0;
+    return limit > reserved ? KeepableDescriptors{limit - reserved, limit / 16} : KeepableDescriptors{};
 }
 
 }  // namespace plimsoll

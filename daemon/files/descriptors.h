@@ -13,9 +13,13 @@ namespace plimsoll {
 /// Raises the soft limit of open files to the hard one; the limit in force afterwards.
 std::size_t raise_descriptor_limit();
 
-/// What of such a limit readers of files may keep; the rest is for connections, kernel programs and files
-/// that are open for a moment.
-std::size_t keepable_descriptors(std::size_t limit);
+/// What of such a limit may be kept; the rest is for connections, kernel programs and files that are open for
+/// a moment.
+struct KeepableDescriptors {
+    std::size_t files;
+    std::size_t processes;  ///< one of each container: they are dear to find, and not left without by files
+};
+KeepableDescriptors keepable_descriptors(std::size_t limit);
 
 class DescriptorBudget {
   public:

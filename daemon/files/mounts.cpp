@@ -62,7 +62,7 @@ bool is_on(std::string_view path, std::string_view point) {
 /// `36 35 98:0 /root /point rw,noatime shared:1 master:2 - ext3 /dev/root rw,errors=continue`; of the words
 /// before the dash there may be none or many.
 std::optional<Mount> parse_mount(std::string_view line) {
-    constexpr std::size_t kNumber = 2, kPoint = 4, kFixed = 6, kAfterDash = 3;
+    constexpr std::size_t kNumber = 2, kRoot = 3, kPoint = 4, kFixed = 6, kAfterDash = 3;
     const auto words = split(line, ' ');
     const auto dash =
         words.size() < kFixed ? words.end() : std::find(words.begin() + kFixed, words.end(), "-");
@@ -72,8 +72,8 @@ std::optional<Mount> parse_mount(std::string_view line) {
     if (!words[kPoint].starts_with('/')) {
         return std::nullopt;
     }
-    return Mount{std::string(words[kNumber]), unescaped(words[kPoint]), unescaped(dash[1]),
-                 unescaped(dash[2]), std::string(dash[3])};
+    return Mount{std::string(words[kNumber]), unescaped(words[kRoot]), unescaped(words[kPoint]),
+                 unescaped(dash[1]),          unescaped(dash[2]),      std::string(dash[3])};
 }
 
 std::optional<Mount> root_mount(std::string_view mountinfo) {

@@ -12,6 +12,7 @@ namespace plimsoll {
 /// A line; blanks, tabs, line feeds and backslashes in its fields are what they are again.
 struct Mount {
     std::string number;   ///< of the device: "253:1"
+    std::string root;     ///< the directory of the file system that is mounted; "/": all of it
     std::string point;    ///< relative to the process's root
     std::string type;     ///< "ext4", "overlay", "fuse.sshfs"
     std::string source;   ///< "/dev/vda1", "tmpfs", "rpool/data"

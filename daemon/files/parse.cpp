@@ -86,7 +86,8 @@ std::optional<KeyedNumber> take_machine(std::string_view& rest) {
         if (key->ends_with(':')) {
             key->remove_suffix(1);
         }
-        if (const auto value = scaled(whole<std::uint64_t>(*number), unit ? 1024 : 1)) {
+        const auto value = scaled(whole<std::uint64_t>(*number), unit ? 1024 : 1);
+        if (value && !key->empty()) {
             return KeyedNumber{*key, *value};
         }
     }

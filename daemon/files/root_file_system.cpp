@@ -11,6 +11,7 @@
 #include <bit>
 
 #include "files/mounts.h"
+#include "files/process_files.h"
 #include "files/read_prefix.h"
 #include "loop/unique_fd.h"
 
@@ -89,13 +90,8 @@ std::string real_name(const Mount& mount) {
         return name;
     }
     const auto text = read_prefix(AT_FDCWD, ("/sys/dev/block/" + mount.number + "/uevent").c_str(), kUevent);
-    constexpr std::string_view kKey = "DEVNAME=";
-    const auto begin = text ? text->find(kKey) : std::string::npos;
-    if (begin == std::string::npos) {
-        return name;
-    }
-    const auto value = std::string_view(*text).substr(begin + kKey.size());
-    return "/dev/" + std::string(value.substr(0, value.find('\n')));
+    const auto device = text ? device_in(*text) : "";
+    return device.empty() ? name : "/dev/" + std::string(device);
 }
 
 /// Not to be kept open: that would keep the container's file systems from being unmounted.

@@ -3,12 +3,9 @@
 
 #include <linux/perf_event.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <cstring>
 
 #include "core/clock.h"
-#include "shared/events.h"
 
 namespace plimsoll {
 
@@ -22,9 +19,14 @@ constexpr std::uint32_t kPerfWatermark = 64 * 1024;  // bytes waiting that wake 
 Result<std::unique_ptr<EventChannel>> EventChannel::open_ring(int map_fd, Receiver receiver) {
     std::unique_ptr<EventChannel> channel(new EventChannel(std::move(receiver)));
     const auto on_record = [](void* context, void* data, std::size_t size) {
-        static_cast<EventChannel*>(context)->receiver_({static_cast<const std::byte*>(data), size});
-        return 0;
+        return static_cast<EventChannel*>(context)->receive({static_cast<const std::byte*>(data), size});
     };
+    bpf_map_info info{};
+    std::uint32_t info_size = sizeof(info);
+    if (const int failed = bpf_obj_get_info_by_fd(map_fd, &info, &info_size); failed != 0) {
+        return fail_errno("event channel: ring buffer", failed);
+    }
+    channel->ring_bytes_ = info.max_entries;
     channel->ring_.reset(ring_buffer__new(map_fd, on_record, channel.get(), nullptr));
     if (!channel->ring_) {
         return fail_errno("event channel: ring buffer", errno);
@@ -42,16 +44,8 @@ Result<std::unique_ptr<EventChannel>> EventChannel::open_perf(int map_fd, Receiv
     attributes.watermark = 1;
     attributes.wakeup_watermark = kPerfWatermark;
     const auto on_event = [](void* context, int, perf_event_header* event) {
-        auto* self = static_cast<EventChannel*>(context);
         const auto* bytes = reinterpret_cast<const std::byte*>(event);
-        // PERF_RECORD_LOST is ignored: the program that could not write has counted it already.
-        if (event->type == PERF_RECORD_SAMPLE && event->size >= sizeof(*event) + 4) {
-            std::uint32_t size = 0;
-            std::memcpy(&size, bytes + sizeof(*event), sizeof(size));
-            if (size <= event->size - sizeof(*event) - 4) {
-                self->keep({bytes + sizeof(*event) + 4, size});
-            }
-        }
+        static_cast<EventChannel*>(context)->records_.keep({bytes, event->size});
         return LIBBPF_PERF_EVENT_CONT;
     };
     channel->perf_.reset(
@@ -66,34 +60,24 @@ int EventChannel::fd() const {
     return ring_ ? ring_buffer__epoll_fd(ring_.get()) : perf_buffer__epoll_fd(perf_.get());
 }
 
+/// Stops when as much has come as the buffer can hold: that is all that was there when it began, and whoever
+/// writes faster than we read must not keep us here.
+int EventChannel::receive(std::span<const std::byte> record) {
+    constexpr std::size_t kRecordHeader = 8;
+    drained_bytes_ += record.size() + kRecordHeader;
+    receiver_(record);
+    return drained_bytes_ < ring_bytes_ ? 0 : -1;
+}
+
 void EventChannel::drain() {
     if (ring_) {
+        drained_bytes_ = 0;
         ring_buffer__consume(ring_.get());
-    } else {
-        drain_perf();
+        return;
     }
-}
-
-void EventChannel::keep(std::span<const std::byte> record) {
-    event_header header{};  // of a malformed record: before all others, since the receiver only counts it
-    if (record.size() >= sizeof(header)) {
-        std::memcpy(&header, record.data(), sizeof(header));
-    }
-    kept_.push_back({header.ts_ns, {record.begin(), record.end()}});
-}
-
-/// Each CPU has a buffer, and they are read one after another: a cgroup's death on one must not be heard
-/// before its birth on another. So records wait for those that happened before them, and the newest for the
-/// next time, because a buffer that has been read already may have got an older one since.
-void EventChannel::drain_perf() {
     const std::uint64_t complete_ns = boot_time_ns();
     perf_buffer__consume(perf_.get());
-    std::ranges::stable_sort(kept_, {}, &Kept::ts_ns);
-    const auto end = std::ranges::upper_bound(kept_, complete_ns, {}, &Kept::ts_ns);
-    for (auto kept = kept_.begin(); kept != end; ++kept) {
-        receiver_(kept->record);
-    }
-    kept_.erase(kept_.begin(), end);
+    records_.deliver(complete_ns, receiver_);
 }
 
 }  // namespace plimsoll

@@ -3,25 +3,21 @@
 // drained by the loop thread.
 #pragma once
 
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include <cstddef>
-#include <cstdint>
-#include <functional>
 #include <memory>
-#include <span>
 #include <utility>
-#include <vector>
 
 #include "config/config.h"
 #include "core/error.h"
+#include "kernel/perf_records.h"
 
 namespace plimsoll {
 
 class EventChannel {
   public:
-    /// One record, as the kernel wrote it; valid during the call only. Sizes are the receiver's to check.
-    using Receiver = std::function<void(std::span<const std::byte>)>;
+    using Receiver = RecordReceiver;
 
     static Result<std::unique_ptr<EventChannel>> open_ring(int map_fd, Receiver receiver);
     static Result<std::unique_ptr<EventChannel>> open_perf(int map_fd, Receiver receiver);
@@ -31,18 +27,13 @@ class EventChannel {
 
     /// Readable when the kernel side has passed its watermark.
     [[nodiscard]] int fd() const;
-    /// Delivers what happened before this call, in the order in which it happened.
+    /// Delivers what happened before this call, in the order in which it happened; what happens during it may
+    /// be delivered or wait for the next.
     void drain();
 
   private:
     explicit EventChannel(Receiver receiver) : receiver_(std::move(receiver)) {}
-    void keep(std::span<const std::byte> record);
-    void drain_perf();
-
-    struct Kept {
-        std::uint64_t ts_ns;
-        std::vector<std::byte> record;
-    };
+    int receive(std::span<const std::byte> record);
     struct RingDeleter {
         void operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
     };
@@ -50,7 +41,8 @@ class EventChannel {
         void operator()(perf_buffer* perf) const { perf_buffer__free(perf); }
     };
     Receiver receiver_;
-    std::vector<Kept> kept_;  ///< perf buffers only
+    PerfRecords records_;  ///< perf buffers only
+    std::size_t ring_bytes_ = 0, drained_bytes_ = 0;
     std::unique_ptr<ring_buffer, RingDeleter> ring_;
     std::unique_ptr<perf_buffer, PerfDeleter> perf_;
 };

@@ -110,6 +110,18 @@ std::optional<int> KernelTypes::cgroup_subsystem_index(std::string_view controll
     return std::nullopt;
 }
 
+unsigned possible_cpus() {
+    const int cpus = libbpf_num_possible_cpus();
+    return cpus > 0 ? static_cast<unsigned>(cpus) : 1;  // loading the maps says what is wrong
+}
+
+bool has_capability(unsigned number) {
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    std::array<__user_cap_data_struct, 2> data{};
+    return syscall(SYS_capget, &header, data.data()) != 0 ||  // who does not tell is asked by trying
+           (data[number / 32].effective >> (number % 32) & 1U) != 0;
+}
+
 std::string missing_capabilities() {
     struct Needed {
         unsigned number;
@@ -120,18 +132,10 @@ std::string missing_capabilities() {
     // has, the agent starts: only what is read from others' /proc/PID is missing.
     constexpr std::array kNeeded{Needed{CAP_BPF, "CAP_BPF"}, Needed{CAP_PERFMON, "CAP_PERFMON"},
                                  Needed{CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH"}};
-    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-    std::array<__user_cap_data_struct, 2> data{};
-    if (syscall(SYS_capget, &header, data.data()) != 0) {
-        return {};
-    }
-    const auto has = [&](unsigned number) {
-        return (data[number / 32].effective >> (number % 32) & 1U) != 0;
-    };
     std::string missing;
     for (const auto& needed : kNeeded) {
-        const bool covered = needed.number != CAP_DAC_READ_SEARCH && has(CAP_SYS_ADMIN);
-        if (!has(needed.number) && !covered) {
+        const bool covered = needed.number != CAP_DAC_READ_SEARCH && has_capability(CAP_SYS_ADMIN);
+        if (!has_capability(needed.number) && !covered) {
             missing += (missing.empty() ? "" : " ") + std::string(needed.name);
         }
     }

@@ -19,6 +19,8 @@ class KernelTypes {
     static Result<KernelTypes> load();
 
     [[nodiscard]] bool has_function(std::string_view name) const;
+    /// Programs may look at any address as at a structure of the kernel (since 6.2).
+    [[nodiscard]] bool can_cast() const { return has_function("bpf_rdonly_cast"); }
     /// A raw tracepoint that tp_btf programs can use.
     [[nodiscard]] bool has_tracepoint(std::string_view name) const;
     /// Whether argument `index` (0: the first after the context) of the tracepoint is a pointer.
@@ -40,6 +42,12 @@ class KernelTypes {
     explicit KernelTypes(btf* types) : types_(types) {}
     std::unique_ptr<btf, Deleter> types_;
 };
+
+/// CPUs that the kernel may ever bring up: maps have an account for each.
+unsigned possible_cpus();
+
+/// Whether the agent has this capability (CAP_…) in effect.
+bool has_capability(unsigned number);
 
 /// The capabilities that the agent needs and lacks, by name ("CAP_BPF CAP_PERFMON"); empty: all are there.
 std::string missing_capabilities();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A BPF hash map as user space sees it, entry by entry.
+// A BPF map as user space sees it, entry by entry.
 #pragma once
 
 #include <bpf/bpf.h>
@@ -7,6 +7,11 @@
 #include <vector>
 
 namespace plimsoll {
+
+template <typename Key, typename Value>
+void set_in_map(int map_fd, const Key& key, const Value& value) {
+    bpf_map_update_elem(map_fd, &key, &value, BPF_ANY);
+}
 
 /// Deletes the entries whose value is as said. What comes or goes meanwhile is met or not.
 template <typename Key, typename Value, typename Question>

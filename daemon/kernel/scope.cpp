@@ -15,6 +15,7 @@
 #include "core/ledger.h"
 #include "loop/unique_fd.h"
 #include "scope.skel.h"
+#include "shared/peer.h"
 
 namespace plimsoll {
 
@@ -71,17 +72,24 @@ Result<void> Scope::configure(const ScopeOptions& options, const KernelTypes& ty
     cpu_count_ = static_cast<std::uint32_t>(cpus);
     slots_ = options.slots;
     use_ringbuf_ = options.channel != EventChannelKind::perf;
+    books_peers_ = options.peers;
     skeleton_->data_scope->scope_control.accounts_per_slot = cpu_count_ + 1;
+    skeleton_->data_scope->scope_control.slots = slots_;
+    skeleton_->rodata->books_peers = books_peers_;
     skeleton_->rodata->subsystem_index = subsystem_index_;
     skeleton_->rodata->hierarchy_id = static_cast<int>(options.hierarchy_id);
     skeleton_->rodata->events_use_ringbuf = use_ringbuf_;
-    skeleton_->rodata->kernel_can_cast = types.has_function("bpf_rdonly_cast");
-    if (!skeleton_->rodata->kernel_can_cast) {
-        forgo_modules(skeleton_->obj);
-    }
+    adapt_reading(*skeleton_, types.can_cast());
     bpf_map__set_max_entries(skeleton_->maps.accounts, slots_ * (cpu_count_ + 1));
     bpf_map__set_max_entries(skeleton_->maps.free_slots, options.provisional);
     bpf_map__set_max_entries(skeleton_->maps.slot_owners, slots_);
+    bpf_map__set_max_entries(skeleton_->maps.tenures, slots_);
+    if (options.peers) {
+        bpf_map__set_max_entries(skeleton_->maps.peers, PEERS_MAX);
+        bpf_map__set_max_entries(skeleton_->maps.free_peers, PEERS_MAX);
+        bpf_map__set_max_entries(skeleton_->maps.peer_accounts, 2 * slots_ + PEERS_MAX);
+        bpf_map__set_max_entries(skeleton_->maps.peer_names, PEERS_MAX);
+    }
     return {};
 }
 
@@ -120,6 +128,14 @@ std::uint64_t Scope::ledger_time(std::uint64_t boot_ns) const {
     return boot_ns + static_cast<std::uint64_t>(offset.load());
 }
 
+void Scope::begin_sample(std::uint64_t ledger_ns) {
+    std::atomic_ref(skeleton_->data_scope->scope_control.published_ns).store(ledger_ns);
+}
+
+std::uint64_t Scope::sample_time() const {
+    return skeleton_->data_scope->scope_control.published_ns;
+}
+
 Result<void> Scope::load_maps() {
     if (auto loaded = load_skeleton(*skeleton_); !loaded) {
         return loaded;
@@ -131,18 +147,8 @@ Result<void> Scope::load_maps() {
             maps_.emplace(name, bpf_map__fd(map));
         }
     }
-    auto mapped = MappedArray<ledger_account>::map(bpf_map__fd(skeleton_->maps.accounts),
-                                                   std::size_t{slots_} * (cpu_count_ + 1));
-    if (!mapped) {
-        return std::unexpected(mapped.error());
-    }
-    accounts_ = std::move(*mapped);
-    auto owners = MappedArray<std::uint64_t>::map(bpf_map__fd(skeleton_->maps.slot_owners), slots_);
-    if (!owners) {
-        return std::unexpected(owners.error());
-    }
-    slot_owners_ = std::move(*owners);
-    return {};
+    return in_order([this] { return map_into(accounts_, skeleton_->maps.accounts); },
+                    [this] { return map_into(slot_owners_, skeleton_->maps.slot_owners); });
 }
 
 bpf_object* Scope::object() const {
@@ -150,12 +156,38 @@ bpf_object* Scope::object() const {
 }
 
 void Scope::assign(std::uint64_t cgroup_id, std::uint32_t slot) {
-    const cgroup_scope entry{slot, SCOPE_CONFIRMED};
-    bpf_map_update_elem(maps_.at("cgroup_scopes"), &cgroup_id, &entry, BPF_ANY);
+    write(cgroup_id, slot);
 }
 
 void Scope::release(std::uint64_t cgroup_id) {
-    bpf_map_delete_elem(maps_.at("cgroup_scopes"), &cgroup_id);
+    write(cgroup_id, SLOT_NONE);
+}
+
+/// What the kernel refuses (its memory is short, the map is full) is kept for write_again().
+void Scope::write(std::uint64_t cgroup_id, std::uint32_t slot) {
+    const cgroup_scope entry{slot, SCOPE_CONFIRMED};
+    const int map = maps_.at("cgroup_scopes");
+    const int error = slot != SLOT_NONE ? bpf_map_update_elem(map, &cgroup_id, &entry, BPF_ANY)
+                                        : bpf_map_delete_elem(map, &cgroup_id);
+    if (error == 0 || error == -ENOENT) {
+        refused_.erase(cgroup_id);
+    } else {
+        refused_[cgroup_id] = slot;
+        refusals_++;
+    }
+}
+
+bool Scope::write_again() {
+    bool assigned = false;
+    while (!refused_.empty()) {
+        const auto [cgroup_id, slot] = *refused_.begin();
+        write(cgroup_id, slot);
+        if (refused_.contains(cgroup_id)) {
+            break;  // the others will not fare better
+        }
+        assigned = assigned || slot != SLOT_NONE;
+    }
+    return assigned;
 }
 
 std::optional<SlotEntry> Scope::find(std::uint64_t cgroup_id) {
@@ -174,8 +206,9 @@ bool Scope::offer_free(std::uint32_t slot) {
 
 std::vector<std::pair<std::uint32_t, std::uint64_t>> Scope::taken() {
     std::vector<std::pair<std::uint32_t, std::uint64_t>> result;
+    const auto owners = slot_owners_.elements();
     for (std::uint32_t slot = SLOT_FIRST; slot < slots_; slot++) {
-        if (const std::uint64_t owner = slot_owners_.elements()[slot]; owner != 0) {
+        if (const std::uint64_t owner = owners[slot]; owner != 0) {
             result.emplace_back(slot, owner);
         }
     }
@@ -248,6 +281,7 @@ std::vector<std::uint64_t> Scope::failures() const {
     for (std::uint32_t place = 0; place < FAILURE_COUNT; place++) {
         result.push_back(sum_over_cpus(maps_.at("failures"), place, cpu_count_));
     }
+    result[FAILURE_cgroup_map_full] += refusals_;
     return result;
 }
 

@@ -30,6 +30,7 @@ struct ScopeOptions {
     std::string controller;  ///< … and for v1 by which controller
     std::uint32_t hierarchy_id = 0;  ///< its number in /proc/cgroups; 0 for v2
     EventChannelKind channel = EventChannelKind::automatic;
+    bool peers = false;  ///< threads' waits and sockets' traffic are booked by peer
 };
 
 class Scope : public SlotMap {
@@ -54,6 +55,10 @@ class Scope : public SlotMap {
     [[nodiscard]] std::uint64_t threads_in(std::uint32_t slot) const override;
     void invalidate() override;
 
+    /// Tries again what the kernel refused to assign() and release(). True: a cgroup has its slot only now,
+    /// so threads have to look theirs up.
+    bool write_again();
+
     /// Binds every task that lives to the slot of its cgroup and corrects what changed unseen: at the start
     /// twice, since the second visit settles what moved during the first, and after moves. 0.2 µs per thread.
     Result<void> visit_tasks() const;
@@ -68,12 +73,18 @@ class Scope : public SlotMap {
     [[nodiscard]] std::uint32_t cpu_count() const { return cpu_count_; }
     [[nodiscard]] std::uint32_t slot_count() const { return slots_; }
     [[nodiscard]] int subsystem_index() const { return subsystem_index_; }
+    [[nodiscard]] bool books_peers() const { return books_peers_; }
+    /// What several probes tell of one moment. `ledger_ns`: the ledger's time of the sample under way.
+    void begin_sample(std::uint64_t ledger_ns);
+    [[nodiscard]] std::uint64_t sample_time() const;
     [[nodiscard]] bool uses_ringbuf() const { return use_ringbuf_; }
     /// One for each CPU, and the one that process context shares.
     [[nodiscard]] std::span<const ledger_account> slot_accounts(std::uint32_t slot) const {
         const std::size_t count = cpu_count_ + std::size_t{1};
-        return accounts_.elements().subspan(slot * count, count);
+        return accounts_.elements(slot * count, count);
     }
+    /// Accounts that nobody reads any more need not stay mapped.
+    void end_sample() { accounts_.release_unread(); }
     /// The ledger's hooks are attached: threads may be booked from now on.
     void begin_booking();
     [[nodiscard]] bool is_booking() const;
@@ -86,16 +97,21 @@ class Scope : public SlotMap {
     Result<void> configure(const ScopeOptions& options, const KernelTypes& types);
     Result<void> load_maps();
     Result<void> compare_clocks() const;
+    void write(std::uint64_t cgroup_id, std::uint32_t slot);
 
     Skeleton<scope_bpf> skeleton_;
     Links links_;
     SharedMaps maps_;
     MappedArray<ledger_account> accounts_;
     MappedArray<std::uint64_t> slot_owners_;
+    std::map<std::uint64_t, std::uint32_t>
+        refused_;  ///< cgroups whose slot (SLOT_NONE: none) the kernel did not take
+    std::uint64_t refusals_ = 0;
     std::uint32_t cpu_count_ = 0;
     std::uint32_t slots_ = 0;
     int subsystem_index_ = -1;
     bool use_ringbuf_ = true;
+    bool books_peers_ = false;
 };
 
 }  // namespace plimsoll

@@ -3,22 +3,31 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <utility>
 
 #include "loop/unique_fd.h"
 
 namespace plimsoll {
 
 Result<void> run_iterator(const bpf_link* link, const std::string& what) {
+    const auto output = read_iterator(link, what);
+    return output ? Result<void>{} : std::unexpected(output.error());
+}
+
+Result<std::vector<char>> read_iterator(const bpf_link* link, const std::string& what) {
     const UniqueFd iterator(link != nullptr ? bpf_iter_create(bpf_link__fd(link)) : -1);
     if (!iterator) {
         return fail_errno(what, errno);
     }
-    std::array<char, 64> nothing{};
+    std::vector<char> output;
+    std::array<char, 4096> piece{};
     ssize_t got = 0;
-    while ((got = read(iterator.get(), nothing.data(), nothing.size())) > 0 || (got < 0 && errno == EAGAIN)) {
+    while ((got = read(iterator.get(), piece.data(), piece.size())) > 0 || (got < 0 && errno == EAGAIN)) {
+        output.insert(output.end(), piece.begin(), piece.begin() + std::max<ssize_t>(got, 0));
     }
-    return got < 0 ? fail_errno(what, errno) : Result<void>{};
+    return got < 0 ? fail_errno(what, errno) : Result<std::vector<char>>(std::move(output));
 }
 
 Result<void> Links::attach_to_map(const bpf_program* program, int map) {
@@ -33,6 +42,18 @@ Result<void> Links::attach_to_map(const bpf_program* program, int map) {
         return fail_errno(std::string("attach ") + bpf_program__name(program), errno);
     }
     links_.emplace(bpf_program__name(program), link);
+    return {};
+}
+
+Result<void> Links::attach_to_cgroup(bpf_object* object, int cgroup) {
+    bpf_program* program = nullptr;
+    bpf_object__for_each_program(program, object) {
+        bpf_link* link = bpf_program__attach_cgroup(program, cgroup);
+        if (link == nullptr) {
+            return fail_errno(std::string("attach ") + bpf_program__name(program), errno);
+        }
+        links_.emplace(bpf_program__name(program), link);
+    }
     return {};
 }
 

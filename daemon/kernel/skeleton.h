@@ -9,8 +9,10 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "core/error.h"
+#include "kernel/mapped_array.h"
 
 namespace plimsoll {
 
@@ -50,6 +52,15 @@ inline void forgo_modules(bpf_object* object) {
     bpf_program__set_attach_target(bpf_object__next_program(object, nullptr), 0, "plimsoll_no_such_target");
 }
 
+/// For programs that look into the kernel's structures: lets them read as this kernel can, before the load.
+template <typename T>
+void adapt_reading(T& skeleton, bool kernel_can_cast) {
+    skeleton.rodata->kernel_can_cast = kernel_can_cast;
+    if (!kernel_can_cast) {
+        forgo_modules(skeleton.obj);
+    }
+}
+
 /// Loads the object; an error names what to do about the usual causes.
 template <typename T>
 Result<void> load_skeleton(T& skeleton) {
@@ -66,8 +77,21 @@ Result<void> load_skeleton(T& skeleton) {
     return {};
 }
 
+/// Maps a whole array of a loaded object.
+template <typename T>
+Result<void> map_into(MappedArray<T>& target, const bpf_map* map) {
+    auto mapped = MappedArray<T>::map(bpf_map__fd(map), bpf_map__max_entries(map));
+    if (!mapped) {
+        return std::unexpected(mapped.error());
+    }
+    target = std::move(*mapped);
+    return {};
+}
+
 /// Lets the iterator go through everything once; `what` is what a message calls it.
 Result<void> run_iterator(const bpf_link* link, const std::string& what);
+/// The same; what its program wrote.
+Result<std::vector<char>> read_iterator(const bpf_link* link, const std::string& what);
 
 /// Owns the links of one object: destroyed (detached) in the destructor.
 class Links {
@@ -78,6 +102,8 @@ class Links {
     ~Links();
 
     Result<void> attach(bpf_object* object);
+    /// Programs for cgroups; they stand beside those of others there, or are refused.
+    Result<void> attach_to_cgroup(bpf_object* object, int cgroup);
     /// An iterator over the elements of a map.
     Result<void> attach_to_map(const bpf_program* program, int map);
     [[nodiscard]] bpf_link* find(std::string_view program) const;

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // What reached the block devices, by disk and direction: bytes, requests, how long they waited and how long
 // the device took. docs/block-devices.md says whose a request is.
-#include "probes/probe.h"
+#include "probes/kernel_probe.h"
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <initializer_list>
 #include <map>
 #include <numeric>
-#include <set>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -17,13 +15,9 @@
 #include "block.skel.h"
 #include "kernel/keyed_map.h"
 #include "kernel/mapped_array.h"
-#include "kernel/programs.h"
+#include "probes/block_labels.h"
 #include "probes/shared_families.h"
 #include "shared/block.h"
-
-inline bool operator<(const block_series& a, const block_series& b) {
-    return std::pair(a.disk, a.direction) < std::pair(b.disk, b.direction);
-}
 
 namespace plimsoll {
 
@@ -60,22 +54,6 @@ constexpr std::array<MetricSpec, Family::count> kMetrics{{
      "tp_btf/block_rq_issue, tp_btf/block_rq_complete"},
 }};
 
-constexpr std::array<std::string_view, BLOCK_DIRECTIONS> kDirections{"read", "write", "discard", "flush"};
-
-struct BlockLabels {
-    std::string disk, series;
-};
-
-/// The disk as udev names it: the kernel's names have ! where the device's path has a slash.
-BlockLabels labels_of(const block_disk& named, __u32 direction) {
-    std::string disk = "device=\"/dev/";
-    for (const char c : std::string_view(named.name, strnlen(named.name, sizeof(named.name)))) {
-        disk += c == '"' || c == '\\' ? std::string{'\\', c} : std::string{c == '!' ? '/' : c};
-    }
-    disk += '"';
-    return {disk, disk + ",direction=\"" + std::string(kDirections.at(direction)) + "\""};
-}
-
 template <std::size_t N>
 __u64 total(const __u64 (&buckets)[N]) {
     return std::accumulate(std::begin(buckets), std::end(buckets), __u64{0});
@@ -85,19 +63,9 @@ __u64 operations(const block_account& account) {
     return total(account.device_buckets);
 }
 
-class BlockProbe : public Probe {
+class BlockProbe : public KernelProbe<block_bpf> {
   public:
-    [[nodiscard]] std::string_view name() const override { return "block"; }
-    [[nodiscard]] std::string_view method() const override { return "tp_btf"; }
-    [[nodiscard]] std::span<const MetricSpec> metrics() const override { return kMetrics; }
-    [[nodiscard]] std::vector<std::string> hooks(const KernelTypes& types) const override {
-        auto skeleton = open_skeleton<block_bpf>({});
-        if (!skeleton) {
-            return {};
-        }
-        choose_programs(**skeleton, types);
-        return program_sections((*skeleton)->obj);
-    }
+    BlockProbe() : KernelProbe("block", kMetrics) {}
 
     Result<void> start(const ProbeContext& context) override;
     void sample(const SampleContext& context, SampleWriter& writer) override;
@@ -107,7 +75,6 @@ class BlockProbe : public Probe {
         sums_.forget(container);
         supplied_.erase(container);
     }
-    [[nodiscard]] bpf_object* object() const override { return skeleton_->obj; }
 
   private:
     using Accounts = KeyedSums<block_series, block_account>::Accounts;
@@ -121,12 +88,13 @@ class BlockProbe : public Probe {
 
     /// Kernels since 6.5 tell when a request is made.
     static bool tells_birth(const KernelTypes& types) { return types.has_tracepoint("block_io_start"); }
-    static void choose_programs(const block_bpf& skeleton, const KernelTypes& types) {
+    void choose_programs(const block_bpf& skeleton, const KernelTypes& types) const override {
         bpf_program__set_autoload(skeleton.progs.on_request_made, tells_birth(types));
     }
-    Result<void> map_arrays();
+    void configure(const ProbeContext& context) override;
+    Result<void> map_arrays() override;
 
-    const BlockLabels& labels(const block_series& series);
+    const BlockLabels::Fragments& labels(const block_series& series) { return labels_.of(series); }
     void count_in_flight(const std::unordered_map<std::uint32_t, std::size_t>& row_of_slot);
     /// Starts a family and calls back for each container's accounts: (container, label, account).
     template <typename Callback>
@@ -136,13 +104,11 @@ class BlockProbe : public Probe {
                 std::initializer_list<plimsoll_block_direction> directions,
                 __u64 (*value_of)(const block_account&));
 
-    Skeleton<block_bpf> skeleton_;
-    Links links_;
     MappedArray<block_set> sets_;
     MappedArray<block_request> requests_;
     KeyedMap<block_series, block_account> map_;
     KeyedSums<block_series, block_account> sums_{map_};
-    std::map<block_series, BlockLabels> labels_;  // snapshots refer to them, so they stay
+    BlockLabels labels_;
     std::vector<Row> rows_;
     std::unordered_set<Handle> supplied_;  // whose container_fs_… are ours
 };
@@ -157,45 +123,23 @@ Result<void> BlockProbe::start(const ProbeContext& context) {
     if (context.types.tracepoint_argument_is_pointer("block_rq_issue", 1)) {
         return fail("the kernel's block tracepoints are those of before Linux 5.11");
     }
-    auto skeleton = open_skeleton<block_bpf>(context.scope.maps());
-    if (!skeleton) {
-        return std::unexpected(skeleton.error());
-    }
-    skeleton_ = std::move(*skeleton);
-    choose_programs(*skeleton_, context.types);
-    const auto controller = context.types.cgroup_subsystem_index("blkio");
-    skeleton_->rodata->subsystem_index = context.scope.subsystem_index();
-    skeleton_->rodata->tells_birth = tells_birth(context.types);
-    skeleton_->rodata->by_blkcg = controller && identifies_containers(context.layout);
-    skeleton_->rodata->blkcg_index = controller.value_or(0);
-    bpf_map__set_max_entries(skeleton_->maps.tenures, context.scope.slot_count());
-    return in_order([&] { return load_skeleton(*skeleton_); }, [&] { return map_arrays(); },
-                    [&] { return links_.attach(skeleton_->obj); });
+    return KernelProbe::start(context);
 }
 
-template <typename T>
-Result<void> map_into(MappedArray<T>& target, const bpf_map* map) {
-    auto mapped = MappedArray<T>::map(bpf_map__fd(map), bpf_map__max_entries(map));
-    if (!mapped) {
-        return std::unexpected(mapped.error());
-    }
-    target = std::move(*mapped);
-    return {};
+void BlockProbe::configure(const ProbeContext& context) {
+    const auto controller = context.types.cgroup_subsystem_index("blkio");
+    skeleton().rodata->tells_birth = tells_birth(context.types);
+    skeleton().rodata->by_blkcg = controller && identifies_containers(context.layout);
+    skeleton().rodata->blkcg_index = controller.value_or(0);
+    bpf_map__set_max_entries(skeleton().maps.tenures, context.scope.slot_count());
 }
 
 Result<void> BlockProbe::map_arrays() {
-    map_ = {bpf_map__fd(skeleton_->maps.block_accounts), bpf_map__fd(skeleton_->maps.tenures)};
-    return in_order([&] { return map_into(sets_, skeleton_->maps.block_sets); },
-                    [&] { return map_into(requests_, skeleton_->maps.block_requests); });
-}
-
-const BlockLabels& BlockProbe::labels(const block_series& series) {
-    const auto found = labels_.find(series);
-    if (found != labels_.end()) {
-        return found->second;
-    }
-    const auto disk = look_up<block_disk>(bpf_map__fd(skeleton_->maps.block_disks), series.disk);
-    return labels_.emplace(series, labels_of(disk.value_or(block_disk{}), series.direction)).first->second;
+    const auto& maps = skeleton().maps;
+    map_ = {bpf_map__fd(maps.block_accounts), bpf_map__fd(maps.tenures)};
+    labels_ = BlockLabels(bpf_map__fd(maps.block_disks));
+    return in_order([&] { return map_into(sets_, maps.block_sets); },
+                    [&] { return map_into(requests_, maps.block_requests); });
 }
 
 void BlockProbe::sample(const SampleContext& context, SampleWriter& writer) {
@@ -251,17 +195,19 @@ void BlockProbe::count_in_flight(const std::unordered_map<std::uint32_t, std::si
             row.in_flight.emplace(labels(series).disk, 0);
         }
     }
+    const auto sets = sets_.elements();
     for (std::size_t place = 0; place < BLOCK_REQUESTS; place++) {
-        if (sets_.elements()[place / BLOCK_WAYS].requests[place % BLOCK_WAYS] == 0) {
+        if (sets[place / BLOCK_WAYS].requests[place % BLOCK_WAYS] == 0) {
             continue;
         }
-        const block_key key = requests_.elements()[place].key;
+        const block_key key = requests_[place].key;
         const auto row = row_of_slot.find(key.owner.slot);
         if (row != row_of_slot.end() && sums_.is_current(key.owner) &&
             key.series.direction < BLOCK_DIRECTIONS) {
             rows_[row->second].in_flight[labels(key.series).disk]++;
         }
     }
+    requests_.release_unread();
 }
 
 void BlockProbe::write_in_flight(SampleWriter& writer) const {

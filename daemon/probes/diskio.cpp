@@ -6,6 +6,8 @@
 #include <set>
 
 #include "core/disk_counters.h"
+#include "exposition/labels.h"
+#include "files/process_files.h"
 #include "probes/cgroup_probe.h"
 #include "probes/shared_families.h"
 
@@ -49,20 +51,16 @@ class DeviceNames {
     std::string_view look_up(DeviceNumber device, std::string_view before, CgroupReader& reader,
                              const std::string& sys) {
         const std::string number = std::to_string(device.major) + ":" + std::to_string(device.minor);
-        auto text = reader.machine(sys + "/dev/block/" + number + "/uevent");
-        while (const auto line = text ? take_line(*text) : std::nullopt) {
-            if (line->starts_with("DEVNAME=")) {
-                return keep("/dev/" + std::string(line->substr(8)));
-            }
+        const auto text = reader.machine(sys + "/dev/block/" + number + "/uevent");
+        if (const auto known = device_in(text.value_or("")); !known.empty()) {
+            return keep("/dev/" + std::string(known));
         }
         return before.empty() ? keep(number) : before;
     }
     /// Snapshots refer to it, so it stays.
     std::string_view keep(const std::string& name) {
         std::string label = "device=\"";
-        for (const char c : name) {
-            label += c == '"' || c == '\\' ? std::string{'\\', c} : std::string{c};
-        }
+        append_label_value(label, name);
         return *texts_.insert(label + "\"").first;
     }
 

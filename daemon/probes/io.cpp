@@ -3,15 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <optional>
 
 #include "config/names.h"
 #include "core/clock.h"
 #include "kernel/mapped_array.h"
-#include "kernel/programs.h"
 #include "probes/io_programs.h"
 #include "probes/io_requests.h"
-#include "probes/probe.h"
+#include "probes/kernel_probe.h"
 #include "shared/io.h"
 
 #include "io.skel.h"
@@ -79,19 +77,10 @@ struct IoSums {
     io_times times;
 };
 
-class IoProbe : public Probe {
+class IoProbe : public KernelProbe<io_bpf> {
   public:
-    [[nodiscard]] std::string_view name() const override { return "io"; }
+    IoProbe() : KernelProbe("io", kMetrics) {}
     [[nodiscard]] std::string_view method() const override { return to_string(method_); }
-    [[nodiscard]] std::span<const MetricSpec> metrics() const override { return kMetrics; }
-    [[nodiscard]] std::vector<std::string> hooks(const KernelTypes& types) const override {
-        const auto skeleton = open_skeleton<io_bpf>({});
-        if (!skeleton) {
-            return {};
-        }
-        choose_io_programs(**skeleton, IoMethod::syscalls, true, types);
-        return program_sections((*skeleton)->obj);
-    }
     [[nodiscard]] std::string_view cost() const override {
         return method_ == IoMethod::fentry
                    ? "by fentry: only calls that read and write pay"
@@ -110,7 +99,6 @@ class IoProbe : public Probe {
         sums_.forget(container);
         requests_.forget(container);
     }
-    [[nodiscard]] bpf_object* object() const override { return skeleton_->obj; }
 
   private:
     struct Row {
@@ -118,16 +106,16 @@ class IoProbe : public Probe {
         IoSums sums;
     };
 
-    Result<void> attach();
     Result<void> start_by(IoMethod method, const ProbeContext& context);
-    void configure(const ProbeContext& context);
-    Result<void> map_accounts(std::uint32_t slots);
+    void choose_programs(const io_bpf& skeleton, const KernelTypes& types) const override;
+    void configure(const ProbeContext& context) override;
+    Result<void> load() override;
+    Result<void> map_arrays() override;
+    Result<void> attach_programs(Links& links) override;
     [[nodiscard]] IoSums read_slot(std::uint32_t slot) const;
     template <typename Write>
     void write_family(SampleWriter& writer, std::size_t family, Write write) const;
 
-    Skeleton<io_bpf> skeleton_;
-    std::optional<Links> links_;  // empty while there is nothing to watch
     IoMethod method_ = IoMethod::automatic;
     bool latency_ = true;
     std::uint32_t copies_ = 1;  // of each slot's account
@@ -138,24 +126,28 @@ class IoProbe : public Probe {
     std::vector<Row> rows_;
 };
 
+/// Before it is known by which method: the programs of the one that works on every kernel.
+void IoProbe::choose_programs(const io_bpf& skeleton, const KernelTypes& types) const {
+    const IoMethod method = method_ == IoMethod::automatic ? IoMethod::syscalls : method_;
+    choose_io_programs(skeleton, method, latency_, types);
+}
+
 void IoProbe::configure(const ProbeContext& context) {
     const std::uint32_t slots = context.scope.slot_count(), cpus = context.scope.cpu_count();
-    latency_ = context.config.io.latency;
     copies_ = std::min<std::uint32_t>(std::bit_ceil(cpus), IO_MAX_COPIES);
-    skeleton_->rodata->subsystem_index = context.scope.subsystem_index();
-    skeleton_->rodata->kernel_can_cast = context.types.has_function("bpf_rdonly_cast");
-    skeleton_->rodata->io_latency = latency_;
-    skeleton_->rodata->io_account_mask = copies_ - 1;
+    skeleton().rodata->io_latency = latency_;
+    skeleton().rodata->io_account_mask = copies_ - 1;
     // A program that is attached to a function can be interrupted by another thread of its CPU in another
     // one.
-    skeleton_->rodata->io_copies_shared = cpus > copies_ || method_ == IoMethod::fentry;
-    bpf_map__set_max_entries(skeleton_->maps.io_accounts, slots * copies_);
-    bpf_map__set_max_entries(skeleton_->maps.io_times, latency_ ? slots * copies_ : 1);
-    bpf_map__set_max_entries(skeleton_->maps.io_request_accounts, slots);
+    skeleton().rodata->io_copies_shared = cpus > copies_ || method_ == IoMethod::fentry;
+    bpf_map__set_max_entries(skeleton().maps.io_accounts, slots * copies_);
+    bpf_map__set_max_entries(skeleton().maps.io_times, latency_ ? slots * copies_ : 1);
+    bpf_map__set_max_entries(skeleton().maps.io_request_accounts, slots);
 }
 
 /// The first way that works, or why none does.
 Result<void> IoProbe::start(const ProbeContext& context) {
+    latency_ = context.config.io.latency;
     Result<void> started;
     for (const IoMethod method : io_methods(context.config.io.method)) {
         started = start_by(method, context);
@@ -172,49 +164,28 @@ Result<void> IoProbe::start_by(IoMethod method, const ProbeContext& context) {
     if (const auto missing = io_method_missing(method, context.types); !missing.empty()) {
         return fail("this kernel has no " + missing);
     }
-    auto skeleton = open_skeleton<io_bpf>(context.scope.maps());
-    if (!skeleton) {
-        return std::unexpected(skeleton.error());
+    auto started = KernelProbe::start(context);
+    if (!started || method != IoMethod::fentry) {
+        detach();  // that it can be attached is known now, and not when the first container comes
     }
-    skeleton_ = std::move(*skeleton);
-    configure(context);
-    choose_io_programs(*skeleton_, method, latency_, context.types);
-    if (auto loaded = load_skeleton(*skeleton_); !loaded) {
-        return method == IoMethod::fentry ? fail(
-                                                "refused by the kernel, which may allow no programs at its "
-                                                "functions; `syscalls` works "
-                                                "on every kernel")
-                                          : loaded;
-    }
-    if (auto mapped = map_accounts(context.scope.slot_count()); !mapped) {
-        return mapped;
-    }
-    auto attached = attach();  // whether it works is known now, not when the first container comes
-    if (!attached || method != IoMethod::fentry) {
-        links_.reset();
-    }
-    return attached;
+    return started;
 }
 
-Result<void> IoProbe::map_accounts(std::uint32_t slots) {
-    auto counts =
-        MappedArray<io_account>::map(bpf_map__fd(skeleton_->maps.io_accounts), std::size_t{slots} * copies_);
-    if (!counts) {
-        return std::unexpected(counts.error());
+Result<void> IoProbe::load() {
+    auto loaded = KernelProbe::load();
+    if (!loaded && method_ == IoMethod::fentry) {
+        return fail(
+            "refused by the kernel, which may allow no programs at its functions; `syscalls` works on every "
+            "kernel");
     }
-    counts_ = std::move(*counts);
-    auto requests = requests_.open(bpf_map__fd(skeleton_->maps.io_request_accounts),
-                                   bpf_map__fd(skeleton_->maps.io_requests), slots);
-    if (!requests || !latency_) {
-        return requests;
-    }
-    auto times =
-        MappedArray<io_times>::map(bpf_map__fd(skeleton_->maps.io_times), std::size_t{slots} * copies_);
-    if (!times) {
-        return std::unexpected(times.error());
-    }
-    times_ = std::move(*times);
-    return {};
+    return loaded;
+}
+
+Result<void> IoProbe::map_arrays() {
+    const auto& maps = skeleton().maps;
+    return in_order([&] { return map_into(counts_, maps.io_accounts); },
+                    [&] { return requests_.open(maps.io_request_accounts, maps.io_requests); },
+                    [&] { return latency_ ? map_into(times_, maps.io_times) : Result<void>(); });
 }
 
 /// Programs at functions stay: dozens of them take their time, and only calls that read and write pay for
@@ -223,21 +194,21 @@ Result<void> IoProbe::watching(bool any) {
     if (method_ == IoMethod::fentry) {
         return {};
     }
-    links_.reset();
+    detach();
     return any ? attach() : Result<void>();
 }
 
-Result<void> IoProbe::attach() {
-    skeleton_->bss->io_attached_ns = boot_time_ns();
-    return links_.emplace().attach(skeleton_->obj);
+Result<void> IoProbe::attach_programs(Links& links) {
+    skeleton().bss->io_attached_ns = boot_time_ns();
+    return KernelProbe::attach_programs(links);
 }
 
 IoSums IoProbe::read_slot(std::uint32_t slot) const {
     const std::size_t first = std::size_t{slot} * copies_;
     IoSums sums{};
-    sums.counts = add_copies(counts_.elements().subspan(first, copies_));
+    sums.counts = add_copies(counts_.elements(first, copies_));
     if (latency_) {
-        sums.times = add_copies(times_.elements().subspan(first, copies_));
+        sums.times = add_copies(times_.elements(first, copies_));
     }
     return sums;
 }
@@ -278,6 +249,8 @@ void IoProbe::sample(const SampleContext& context, SampleWriter& writer) {
         });
     }
     requests_.sample(context, writer, latency_);
+    counts_.release_unread();
+    times_.release_unread();
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "kernel/hash_map.h"
+#include "kernel/skeleton.h"
 
 namespace plimsoll {
 
@@ -43,18 +44,13 @@ std::vector<std::string> IoRequests::aio_fragments() {
     return fragments;
 }
 
-Result<void> IoRequests::open(int accounts_fd, int requests_fd, std::uint32_t slots) {
-    auto accounts = MappedArray<io_request_account>::map(accounts_fd, slots);
-    if (!accounts) {
-        return std::unexpected(accounts.error());
-    }
-    accounts_ = std::move(*accounts);
-    requests_ = requests_fd;
-    return {};
+Result<void> IoRequests::open(const bpf_map* accounts, const bpf_map* requests) {
+    requests_ = bpf_map__fd(requests);
+    return map_into(accounts_, accounts);
 }
 
 void IoRequests::fold(std::uint32_t slot, Handle heir) {
-    if (uses_ring(accounts_.elements()[slot])) {
+    if (uses_ring(accounts_[slot])) {
         erase_from_map<__u64, io_request>(requests_,
                                           [&](const io_request& request) { return request.slot == slot; });
     }
@@ -78,6 +74,7 @@ void IoRequests::sample(const SampleContext& context, SampleWriter& writer, bool
         }
     }
     write_submissions(writer);
+    accounts_.release_unread();
 }
 
 /// An operation appears in all families when it is first submitted.

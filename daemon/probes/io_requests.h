@@ -13,6 +13,8 @@
 #include "probes/probe.h"
 #include "shared/io_requests.h"
 
+struct bpf_map;
+
 namespace plimsoll {
 
 inline constexpr std::array<MetricSpec, 4> kIoRequestMetrics{{
@@ -36,7 +38,7 @@ inline constexpr std::array<MetricSpec, 4> kIoRequestMetrics{{
 class IoRequests {
   public:
     /// Maps of the probe's loaded object, which outlives this.
-    Result<void> open(int accounts_fd, int requests_fd, std::uint32_t slots);
+    Result<void> open(const bpf_map* accounts, const bpf_map* requests);
     void sample(const SampleContext& context, SampleWriter& writer, bool latency);
     /// Requests that are under way when their slot changes hands will not reach the next holder.
     void fold(std::uint32_t slot, Handle heir);
@@ -55,7 +57,7 @@ class IoRequests {
 
     MappedArray<io_request_account> accounts_;
     int requests_ = -1;
-    SlotSums<io_request_account> sums_{[this](std::uint32_t slot) { return accounts_.elements()[slot]; }};
+    SlotSums<io_request_account> sums_{[this](std::uint32_t slot) { return accounts_[slot]; }};
     std::vector<std::string> fragments_ = aio_fragments();
     std::vector<Row> rows_;
 };

@@ -2,81 +2,41 @@
 // Traffic of network interfaces, by cAdvisor's names: net/dev of each container's network namespace.
 //
 // Who shows a namespace:
-// - The host's: nobody. It is not the container's traffic.
+// - The host's: nobody. It is not the container's traffic; probe traffic supplies what is.
 // - One that several containers are in (docker run --network container:X, a systemd-nspawn and its services):
 //   the oldest of them, X, as cAdvisor does: so a sum over containers counts nothing twice.
 // - That of a Kubernetes pod: the pod. A container of the pod in a namespace of its own shows that itself.
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <map>
 #include <set>
 #include <tuple>
 
 #include "core/interface_counters.h"
-#include "exposition/labels.h"
+#include "files/host_network.h"
 #include "files/net_dev.h"
-#include "files/read_prefix.h"
+#include "probes/interface_label.h"
 #include "probes/process_probe.h"
+#include "probes/shared_families.h"
 
 namespace plimsoll {
 namespace {
 
 constexpr std::array<MetricSpec, NetColumn::count> kMetrics{{
-    {"container_network_receive_bytes_total", MetricType::counter, "bytes", "interface",
-     "Bytes received by the interfaces of the container's network namespace.", "/proc/PID/net/dev"},
-    {"container_network_receive_packets_total", MetricType::counter, "", "interface",
-     "Packets received by the interfaces of the container's network namespace.", "/proc/PID/net/dev"},
+    kNetworkReceiveBytes,
+    kNetworkReceivePackets,
     {"container_network_receive_errors_total", MetricType::counter, "", "interface",
      "Errors while receiving on the interfaces of the container's network namespace.", "/proc/PID/net/dev"},
     {"container_network_receive_packets_dropped_total", MetricType::counter, "", "interface",
      "Received packets that the interfaces of the container's network namespace dropped.",
      "/proc/PID/net/dev"},
-    {"container_network_transmit_bytes_total", MetricType::counter, "bytes", "interface",
-     "Bytes sent by the interfaces of the container's network namespace.", "/proc/PID/net/dev"},
-    {"container_network_transmit_packets_total", MetricType::counter, "", "interface",
-     "Packets sent by the interfaces of the container's network namespace.", "/proc/PID/net/dev"},
+    kNetworkTransmitBytes,
+    kNetworkTransmitPackets,
     {"container_network_transmit_errors_total", MetricType::counter, "", "interface",
      "Errors while sending on the interfaces of the container's network namespace.", "/proc/PID/net/dev"},
     {"container_network_transmit_packets_dropped_total", MetricType::counter, "", "interface",
      "Packets to be sent that the interfaces of the container's network namespace dropped.",
      "/proc/PID/net/dev"},
 }};
-
-// 4,000 interfaces; a namespace with more of them is no container's.
-constexpr std::size_t kNetDevFile = 512UL * 1024;
-
-std::optional<NamespaceId> namespace_at(int directory, const char* path) {
-    struct stat status{};
-    if (fstatat(directory, path, &status, 0) != 0) {
-        return std::nullopt;
-    }
-    return NamespaceId{status.st_dev, status.st_ino};
-}
-
-/// Init's namespace. Where that may not be looked at (a pid namespace of the agent's own, missing
-/// privileges), the agent's own has to do: an agent that is itself in a container with a network of its own
-/// then takes the host's namespace for a container's.
-std::optional<NamespaceId> host_namespace(const std::string& proc_root) {
-    const auto init = namespace_at(AT_FDCWD, (proc_root + "/1/ns/net").c_str());
-    return init ? init : namespace_at(AT_FDCWD, (proc_root + "/self/ns/net").c_str());
-}
-
-/// A name is up to 15 bytes of a container's choice. One that is no text, or that looks like what is written
-/// for such a one, has its bytes behind it, so that no two interfaces look alike.
-std::string fragment_of(std::string_view interface) {
-    std::string fragment = "interface=\"";
-    if (!append_label_value(fragment, interface) || interface.contains("\uFFFD")) {
-        fragment += '#';
-        for (const char c : interface) {
-            constexpr std::string_view kDigits = "0123456789abcdef";
-            fragment += kDigits[static_cast<unsigned char>(c) / 16];
-            fragment += kDigits[static_cast<unsigned char>(c) % 16];
-        }
-    }
-    return fragment + '"';
-}
 
 class NetworkProbe final : public ProcessFileProbe<InterfaceCounters> {
   public:
@@ -124,16 +84,16 @@ std::vector<const SampledContainer*> oldest_first(std::span<const SampledContain
 /// Each namespace is read once, whoever shares it.
 void NetworkProbe::look(const SampleContext& context) {
     shown_.clear();
-    const auto host = host_namespace(processes().finder().proc_root());
+    const auto host = find_host_network(processes().finder().proc_root());
     std::set<NamespaceId> done;
     for (const auto* container : oldest_first(context.containers)) {
         const Handle own = container->handle;
         const int process = processes().of(own, container->cgroup).directory;
-        const auto network = process < 0 ? std::nullopt : namespace_at(process, "ns/net");
+        const auto network = process < 0 ? std::nullopt : network_of(process);
         if (!network) {
             continue;
         }
-        if (!host || *network == *host || !done.insert(*network).second) {
+        if (!host || *network == host->id || !done.insert(*network).second) {
             shown_.try_emplace(own);
             continue;
         }
@@ -149,10 +109,8 @@ void NetworkProbe::look(const SampleContext& context) {
     }
 }
 
-/// net/dev is opened anew each time: an open one would keep the namespace, and with it the container's
-/// interfaces, beyond the container's life.
 std::shared_ptr<const NetworkProbe::Reading> NetworkProbe::read_namespace(int process, NamespaceId network) {
-    auto text = read_prefix(process, "net/dev", kNetDevFile);
+    auto text = read_net_dev(process);
     if (!text) {
         return nullptr;
     }
@@ -181,7 +139,7 @@ void NetworkProbe::write_open_set(std::size_t family, std::uint32_t container,
                                   const InterfaceCounters& counters, SampleWriter& writer) {
     for (const auto& [name, interface] : counters.all()) {
         if (interface.present) {
-            writer.add(container, writer.kept(fragment_of(name)), Number::count(interface.shown[family]));
+            writer.add(container, writer.kept(interface_label(name)), Number::count(interface.shown[family]));
         }
     }
 }

@@ -36,6 +36,8 @@ struct SampledContainer {
     std::string_view cgroup;               ///< path below the hierarchy's root
     std::uint64_t cgroup_id;  ///< changes when a cgroup of the same path is made anew; 0: no cgroup
     std::uint64_t since_ns;   ///< CLOCK_BOOTTIME of its birth
+    std::string name{};       ///< what a person calls it, for who talks to it
+    bool found_late = false;  ///< not watched from its birth on: its sockets may be older
     bool ended =
         false;  ///< its cgroup is gone; its last counters stay on the page for a while, gauges do not
     std::optional<std::size_t> pod{};  ///< its Kubernetes pod's index in SampleContext::groups
@@ -83,6 +85,9 @@ class Probe {
 
     /// Opens, configures, loads, attaches. Called once; after an error the probe is not used again.
     virtual Result<void> start(const ProbeContext& context) = 0;
+    /// The configuration has been read again. What has changed of a probe's own part is in here only if
+    /// is_restarted_for() does not say so (daemon/reload.cpp).
+    virtual void reconfigure(const Config&) {}
     /// Whether there is anything to watch, told whenever that changes, and not before the first container.
     /// For probes with hooks that cost whole the machine: they attach them here and not in start().
     virtual Result<void> watching(bool) { return {}; }

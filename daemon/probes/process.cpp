@@ -5,8 +5,7 @@
 #include <cstring>
 
 #include "kernel/mapped_array.h"
-#include "kernel/programs.h"
-#include "probes/probe.h"
+#include "probes/kernel_probe.h"
 #include "process.skel.h"
 #include "shared/process.h"
 
@@ -51,25 +50,13 @@ std::array<std::string, PROCESS_OUTCOMES> outcome_fragments() {
     return fragments;
 }
 
-class ProcessProbe : public Probe {
+class ProcessProbe : public KernelProbe<process_bpf> {
   public:
-    [[nodiscard]] std::string_view name() const override { return "process"; }
-    [[nodiscard]] std::string_view method() const override { return "tp_btf"; }
-    [[nodiscard]] std::span<const MetricSpec> metrics() const override { return kMetrics; }
-    [[nodiscard]] std::vector<std::string> hooks(const KernelTypes& types) const override {
-        auto skeleton = open_skeleton<process_bpf>({});
-        if (!skeleton) {
-            return {};
-        }
-        choose_programs(**skeleton, types);
-        return program_sections((*skeleton)->obj);
-    }
+    ProcessProbe() : KernelProbe("process", kMetrics) {}
 
-    Result<void> start(const ProbeContext& context) override;
     void sample(const SampleContext& context, SampleWriter& writer) override;
     void fold(std::uint32_t slot, Handle heir) override { sums_.fold(slot, heir); }
     void forget(Handle container) override { sums_.forget(container); }
-    [[nodiscard]] bpf_object* object() const override { return skeleton_->obj; }
 
   private:
     struct Row {
@@ -77,42 +64,23 @@ class ProcessProbe : public Probe {
         process_account sums;
     };
 
-    static void choose_programs(const process_bpf& skeleton, const KernelTypes& types) {
+    void choose_programs(const process_bpf& skeleton, const KernelTypes& types) const override {
         const bool by_task = types.tracepoint_argument_is_pointer("mark_victim", 0);
         bpf_program__set_autoload(skeleton.progs.on_oom_victim, by_task);
         bpf_program__set_autoload(skeleton.progs.on_oom_victim_id, !by_task);
     }
+    void configure(const ProbeContext& context) override {
+        skeleton().rodata->events_use_ringbuf = context.scope.uses_ringbuf();
+        bpf_map__set_max_entries(skeleton().maps.process_accounts, context.scope.slot_count());
+    }
+    Result<void> map_arrays() override { return map_into(accounts_, skeleton().maps.process_accounts); }
     void write_exits(SampleWriter& writer) const;
 
-    Skeleton<process_bpf> skeleton_;
-    Links links_;
     MappedArray<process_account> accounts_;
-    SlotSums<process_account> sums_{[this](std::uint32_t slot) { return accounts_.elements()[slot]; }};
+    SlotSums<process_account> sums_{[this](std::uint32_t slot) { return accounts_[slot]; }};
     std::array<std::string, PROCESS_OUTCOMES> outcomes_ = outcome_fragments();
     std::vector<Row> rows_;
 };
-
-Result<void> ProcessProbe::start(const ProbeContext& context) {
-    auto skeleton = open_skeleton<process_bpf>(context.scope.maps());
-    if (!skeleton) {
-        return std::unexpected(skeleton.error());
-    }
-    skeleton_ = std::move(*skeleton);
-    choose_programs(*skeleton_, context.types);
-    skeleton_->rodata->subsystem_index = context.scope.subsystem_index();
-    skeleton_->rodata->events_use_ringbuf = context.scope.uses_ringbuf();
-    bpf_map__set_max_entries(skeleton_->maps.process_accounts, context.scope.slot_count());
-    if (auto loaded = load_skeleton(*skeleton_); !loaded) {
-        return loaded;
-    }
-    auto mapped = MappedArray<process_account>::map(bpf_map__fd(skeleton_->maps.process_accounts),
-                                                    context.scope.slot_count());
-    if (!mapped) {
-        return std::unexpected(mapped.error());
-    }
-    accounts_ = std::move(*mapped);
-    return links_.attach(skeleton_->obj);
-}
 
 void ProcessProbe::sample(const SampleContext& context, SampleWriter& writer) {
     rows_.clear();
@@ -133,6 +101,7 @@ void ProcessProbe::sample(const SampleContext& context, SampleWriter& writer) {
         writer.histogram(row.container, {}, row.sums.lifetime_buckets, row.sums.lifetime_sum_ns);
     }
     write(Family::oom_kills, &process_account::oom_kills);
+    accounts_.release_unread();
 }
 
 /// Success and failure start at 0 with the container; a signal appears when it first ends a process.

@@ -73,4 +73,41 @@ inline constexpr MetricSpec kFsWrites{"container_fs_writes_total",
                                       "Requests of the container that wrote to the device.",
                                       kFsRequestsSource};
 
+/// Declared by probe network; supplied by probe traffic for containers in the host's network namespace.
+inline constexpr std::string_view kNetworkSource =
+    "/proc/PID/net/dev; cgroup_skb/ingress, cgroup_skb/egress (probe traffic) in the host's network "
+    "namespace";
+inline constexpr MetricSpec kNetworkReceiveBytes{
+    "container_network_receive_bytes_total",
+    MetricType::counter,
+    "bytes",
+    "interface",
+    "Bytes received by the interfaces of the container's network namespace; in the host's by the container's "
+    "own sockets, of IP packets without the link's headers.",
+    kNetworkSource};
+inline constexpr MetricSpec kNetworkReceivePackets{
+    "container_network_receive_packets_total",
+    MetricType::counter,
+    "",
+    "interface",
+    "Packets received by the interfaces of the container's network namespace; in the host's by the "
+    "container's own sockets.",
+    kNetworkSource};
+inline constexpr MetricSpec kNetworkTransmitBytes{
+    "container_network_transmit_bytes_total",
+    MetricType::counter,
+    "bytes",
+    "interface",
+    "Bytes sent by the interfaces of the container's network namespace; in the host's by the container's own "
+    "sockets, of IP packets without the link's headers.",
+    kNetworkSource};
+inline constexpr MetricSpec kNetworkTransmitPackets{
+    "container_network_transmit_packets_total",
+    MetricType::counter,
+    "",
+    "interface",
+    "Packets sent by the interfaces of the container's network namespace; in the host's by the container's "
+    "own sockets.",
+    kNetworkSource};
+
 }  // namespace plimsoll

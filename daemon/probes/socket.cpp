@@ -5,8 +5,7 @@
 #include <array>
 
 #include "kernel/mapped_array.h"
-#include "kernel/programs.h"
-#include "probes/probe.h"
+#include "probes/kernel_probe.h"
 #include "socket.skel.h"
 
 namespace plimsoll {
@@ -48,25 +47,15 @@ std::array<std::string, kCells> cell_fragments() {
     return fragments;
 }
 
-class SocketProbe : public Probe {
+class SocketProbe : public KernelProbe<socket_bpf> {
   public:
-    [[nodiscard]] std::string_view name() const override { return "socket"; }
+    SocketProbe() : KernelProbe("socket", kMetrics) {}
     [[nodiscard]] std::string_view method() const override { return method_; }
-    [[nodiscard]] std::span<const MetricSpec> metrics() const override { return kMetrics; }
-    [[nodiscard]] std::vector<std::string> hooks(const KernelTypes& types) const override {
-        auto skeleton = open_skeleton<socket_bpf>({});
-        if (!skeleton) {
-            return {};
-        }
-        choose_programs((*skeleton)->obj, types);
-        return program_sections((*skeleton)->obj);
-    }
 
     Result<void> start(const ProbeContext& context) override;
     void sample(const SampleContext& context, SampleWriter& writer) override;
     void fold(std::uint32_t slot, Handle heir) override { sums_.fold(slot, heir); }
     void forget(Handle container) override { sums_.forget(container); }
-    [[nodiscard]] bpf_object* object() const override { return skeleton_->obj; }
 
   private:
     struct Row {
@@ -74,11 +63,11 @@ class SocketProbe : public Probe {
         socket_account sums;
     };
 
-    static void choose_programs(bpf_object* object, const KernelTypes& types);
+    void choose_programs(const socket_bpf& skeleton, const KernelTypes& types) const override;
+    void configure(const ProbeContext& context) override;
+    Result<void> map_arrays() override { return map_into(accounts_, skeleton().maps.socket_accounts); }
     [[nodiscard]] socket_account read_slot(std::uint32_t slot) const;
 
-    Skeleton<socket_bpf> skeleton_;
-    Links links_;
     MappedArray<socket_account> accounts_;
     std::size_t cpu_count_ = 0;
     std::string_view method_ = "tp_btf";
@@ -93,11 +82,11 @@ bool has_tracepoints(const KernelTypes& types) {
 
 /// The tracepoints, else the functions. No tracepoint tells what is spliced out of a socket: there the
 /// function is needed in any case, where it can be had.
-void SocketProbe::choose_programs(bpf_object* object, const KernelTypes& types) {
+void SocketProbe::choose_programs(const socket_bpf& skeleton, const KernelTypes& types) const {
     const bool by_tracepoint = has_tracepoints(types), by_function = types.allows_fexit("inet_recvmsg");
     constexpr std::string_view kFexit = "fexit/";
     bpf_program* program = nullptr;
-    bpf_object__for_each_program(program, object) {
+    bpf_object__for_each_program(program, skeleton.obj) {
         const std::string_view section = bpf_program__section_name(program);
         bool wanted = by_tracepoint || section.ends_with("inet_sock_set_state");
         if (section.starts_with(kFexit)) {
@@ -119,31 +108,19 @@ Result<void> SocketProbe::start(const ProbeContext& context) {
         }
         method_ = "fexit";
     }
-    auto skeleton = open_skeleton<socket_bpf>(context.scope.maps());
-    if (!skeleton) {
-        return std::unexpected(skeleton.error());
-    }
-    skeleton_ = std::move(*skeleton);
-    choose_programs(skeleton_->obj, context.types);
+    return KernelProbe::start(context);
+}
+
+void SocketProbe::configure(const ProbeContext& context) {
     cpu_count_ = context.scope.cpu_count();
-    const std::size_t accounts = context.scope.slot_count() * cpu_count_;
-    skeleton_->rodata->subsystem_index = context.scope.subsystem_index();
-    skeleton_->rodata->cpu_count = static_cast<std::uint32_t>(cpu_count_);
-    bpf_map__set_max_entries(skeleton_->maps.socket_accounts, static_cast<std::uint32_t>(accounts));
-    if (auto loaded = load_skeleton(*skeleton_); !loaded) {
-        return loaded;
-    }
-    auto mapped = MappedArray<socket_account>::map(bpf_map__fd(skeleton_->maps.socket_accounts), accounts);
-    if (!mapped) {
-        return std::unexpected(mapped.error());
-    }
-    accounts_ = std::move(*mapped);
-    return links_.attach(skeleton_->obj);
+    skeleton().rodata->cpu_count = static_cast<std::uint32_t>(cpu_count_);
+    bpf_map__set_max_entries(skeleton().maps.socket_accounts,
+                             static_cast<std::uint32_t>(context.scope.slot_count() * cpu_count_));
 }
 
 socket_account SocketProbe::read_slot(std::uint32_t slot) const {
     socket_account sum{};
-    for (const auto& account : accounts_.elements().subspan(slot * cpu_count_, cpu_count_)) {
+    for (const auto& account : accounts_.elements(slot * cpu_count_, cpu_count_)) {
         for (std::size_t cell = 0; cell < kCells; cell++) {
             const socket_cell& from = (&account.cells[0][0][0])[cell];
             socket_cell& to = (&sum.cells[0][0][0])[cell];
@@ -172,6 +149,7 @@ void SocketProbe::sample(const SampleContext& context, SampleWriter& writer) {
     };
     write(kMetrics[0], &socket_cell::bytes);
     write(kMetrics[1], &socket_cell::operations);
+    accounts_.release_unread();
 }
 
 }  // namespace
