@@ -12,8 +12,7 @@ else()
 endif()
 pkg_get_variable(libbpf_include libbpf includedir)
 # <linux/types.h> needs <asm/types.h>, which clang does not look for when the target is bpf.
-execute_process(COMMAND ${CMAKE_CXX_COMPILER} -print-multiarch OUTPUT_VARIABLE multiarch OUTPUT_STRIP_TRAILING_WHITESPACE)
-set(multiarch_include /usr/include/${multiarch})
+set(multiarch_include /usr/include/${CMAKE_LIBRARY_ARCHITECTURE})
 
 file(GLOB_RECURSE bpf_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bpf/*.bpf.c)
 set(bpf_out ${CMAKE_BINARY_DIR}/skeletons)

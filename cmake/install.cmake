@@ -4,6 +4,8 @@
 include(GNUInstallDirs)
 
 install(TARGETS plimsoll)
+install(TARGETS openssl_names DESTINATION lib/plimsoll PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
+install(FILES ${CMAKE_BINARY_DIR}/openssl_names/libcrypto.so DESTINATION lib/plimsoll)
 
 # The unit names the program by its path, which is known only now. systemd looks into lib/systemd of /usr and /usr/local.
 set(PLIMSOLL_UNIT ${CMAKE_CURRENT_LIST_DIR}/../deploy/systemd/plimsoll.service)

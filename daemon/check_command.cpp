@@ -6,9 +6,14 @@
 #include <string>
 #include <vector>
 
+#include "config/connection_address.h"
 #include "containers/cgroup_tree.h"
 #include "containers/hierarchy_number.h"
+#include "daemon.h"
+#include "files/memory_limit.h"
+#include "kernel/connection_hook.h"
 #include "kernel/features.h"
+#include "kernel/programs.h"
 #include "kernel/scope.h"
 #include "probes/probe.h"
 
@@ -37,13 +42,15 @@ std::string_view mark(Verdict verdict) {
 
 class Checker {
   public:
-    explicit Checker(const Config& config) : config_(config) {}
+    Checker(const Config& config, const WebPolicy& web) : config_(config), web_(web) {}
 
     bool run() {
         check_cgroups();
+        check_memory();
         check_capabilities();
         check_types();
         check_runtimes();
+        check_web();
         if (types_ && layout_ && capable_) {
             check_scope();
         }
@@ -73,6 +80,16 @@ class Checker {
              layout_->v2
                  ? (hybrid ? "hybrid, containers by the v2 hierarchy at " : "v2 at ") + layout_->mount
                  : "v1, containers by the hierarchy of " + layout_->controller + " at " + layout_->mount);
+    }
+
+    void check_memory() {
+        const auto slots = Registry::slots_needed(daemon_limits(config_));
+        const auto enough = layout_ ? has_memory_for(slots, possible_cpus(), *layout_) : Result<void>();
+        if (enough) {
+            fine("memory", "enough for " + std::to_string(config_.containers.max) + " containers");
+        } else {
+            failed("memory", enough.error().message);
+        }
     }
 
     void check_capabilities() {
@@ -115,6 +132,16 @@ class Checker {
         look("crio", config_.containers.roots.crio);
     }
 
+    void check_web() {
+        const std::string what = "web server";
+        if (!web_.summary.empty()) {
+            fine(what, web_.summary);
+        }
+        for (const auto& warning : web_.warnings) {
+            rows_.push_back({Verdict::missing, what, warning});
+        }
+    }
+
     void check_scope() {
         ScopeOptions options;
         options.slots = SLOT_FIRST + 2;
@@ -122,6 +149,7 @@ class Checker {
         options.cgroup_v2 = layout_->v2;
         options.controller = layout_->controller;
         options.channel = config_.events_channel;
+        options.peers = config_.probes.at("peer").enabled;
         if (!layout_->v2) {
             options.hierarchy_id = hierarchy_number(layout_->controller).value_or(0);
         }
@@ -131,6 +159,7 @@ class Checker {
             failed(what, scope.error().message);
             return;
         }
+        check_connection_rules(**scope);
         bool any = false;
         for (auto& probe : make_probes()) {
             any = check_probe(*probe, **scope) || any;
@@ -142,6 +171,22 @@ class Checker {
         }
         if (!any) {
             failed("probes", "none can be started, so there is nothing to export");
+        }
+    }
+
+    void check_connection_rules(const Scope& scope) {
+        const auto targets = connection_targets(config_.containers);
+        if (targets.empty()) {
+            return;
+        }
+        const std::string what = "rules with connects_to";
+        if (const auto hook = ConnectionHook::attach(scope, *types_, targets, 1); hook) {
+            fine(what, program_sections((*hook)->object()).front() +
+                           "; each connection of the host is compared with " +
+                           std::to_string(targets.size()) +
+                           (targets.size() == 1 ? " address" : " addresses"));
+        } else {
+            failed(what, hook.error().message);
         }
     }
 
@@ -180,6 +225,7 @@ class Checker {
     }
 
     const Config& config_;
+    const WebPolicy& web_;
     std::optional<CgroupLayout> layout_;
     std::optional<KernelTypes> types_;
     bool capable_ = false;
@@ -189,8 +235,8 @@ class Checker {
 
 }  // namespace
 
-int run_check(const Config& config, std::ostream& out) {
-    Checker checker(config);
+int run_check(const Config& config, const WebPolicy& web, std::ostream& out) {
+    Checker checker(config, web);
     const bool would_start = checker.run();
     std::size_t width = 0;
     for (const auto& row : checker.rows()) {

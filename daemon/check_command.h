@@ -6,10 +6,11 @@
 #include <ostream>
 
 #include "config/config.h"
+#include "exposition/security/web_policy.h"
 
 namespace plimsoll {
 
 /// Prints a table for people. Returns 0 when the daemon would start, else 1.
-int run_check(const Config& config, std::ostream& out);
+int run_check(const Config& config, const WebPolicy& web, std::ostream& out);
 
 }  // namespace plimsoll

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Checks records of the event channel and counts them by kind. Pure; loop thread.
+// Checks records of the event channel, counts them by kind and takes them apart. Pure; loop thread.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -19,6 +20,22 @@ inline constexpr std::array<std::string_view, EVENT_KINDS> kEventKinds{
     PLIMSOLL_EVENT_KINDS(PLIMSOLL_EVENT_NAME)
 #undef PLIMSOLL_EVENT_NAME
 };
+
+/// The content of an accepted record; what it is shorter than Event is 0.
+template <typename Event>
+Event content_of(std::span<const std::byte> record) {
+    Event event{};
+    std::memcpy(&event, record.data(), std::min(record.size(), sizeof(event)));
+    return event;
+}
+
+/// A birth or death, whose path has no more bytes than the record.
+inline cgroup_event cgroup_event_of(std::span<const std::byte> record) {
+    auto event = content_of<cgroup_event>(record);
+    const std::size_t room = std::min(record.size(), sizeof(event)) - offsetof(cgroup_event, path);
+    event.path_size = static_cast<std::uint32_t>(std::min<std::size_t>(event.path_size, room));
+    return event;
+}
 
 class EventCounts {
   public:
@@ -51,6 +68,8 @@ class EventCounts {
             case EVENT_exit:
             case EVENT_oom_kill:
                 return sizeof(process_event);
+            case EVENT_connection:
+                return sizeof(connection_event);
             case EVENT_moved:
             case EVENT_KINDS:
                 break;

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "config/connection_address.h"
 #include "containers/cgroup_tree.h"
 #include "containers/selector.h"
 #include "exposition/utf8.h"
@@ -101,6 +102,11 @@ int run_list(const Config& config, bool json, std::ostream& out, std::ostream& e
     }
     if (walked->skipped > 0) {
         errors << "plimsoll list: " << walked->skipped << " cgroups could not be read and were left out\n";
+    }
+    if (!connection_targets(config.containers).empty()) {
+        errors
+            << "plimsoll list: left out is what rules with connects_to select: only the running agent sees "
+               "connections, and its page shows these containers\n";
     }
     std::ranges::sort(containers, {}, &Container::cgroup);
     print_containers(containers, json, out);

@@ -5,6 +5,7 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/sinks/systemd_sink.h>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -60,13 +61,23 @@ std::shared_ptr<spdlog::logger> make_logger(LogFormat format) {
     return logger;
 }
 
+/// libsystemd drops what it cannot hand over, and says nothing.
+bool journal_listens() {
+    return access("/run/systemd/journal/socket", W_OK) == 0;
+}
+
 }  // namespace
 
 void start_log(LogLevel level, LogFormat format) {
-    auto logger = make_logger(format);
+    const bool unheard = format == LogFormat::journal && !journal_listens();
+    auto logger = make_logger(unheard ? LogFormat::text : format);
     logger->set_level(level_of(level));
     logger->flush_on(spdlog::level::info);
     spdlog::set_default_logger(std::move(logger));
+    if (unheard) {
+        spdlog::warn(
+            "log.format: there is no journal at /run/systemd/journal/socket; the log goes to standard error");
+    }
 }
 
 }  // namespace plimsoll

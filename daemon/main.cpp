@@ -7,6 +7,7 @@
 #include <spdlog/spdlog.h>
 #include <CLI/CLI.hpp>
 #include <iostream>
+#include <new>
 #include <optional>
 
 #include "check_command.h"
@@ -31,6 +32,7 @@ constexpr const char* kDefaultConfig = "/etc/plimsoll/plimsoll.yaml";
 struct Options {
     std::string config_file;
     std::vector<std::string> listen;
+    std::string web_config_file;
     std::string log_level;
     std::string format = "table";
 };
@@ -51,8 +53,8 @@ std::string listen_problem(const std::string& address) {
     return parsed ? std::string() : parsed.error().message;
 }
 
-/// The configuration that the options ask for; nothing after the problems have been printed.
-std::optional<Config> read_config(const Options& options) {
+/// The configuration that the options ask for.
+std::expected<Config, plimsoll::ConfigErrors> load_config(const Options& options) {
     std::string file = options.config_file;
     if (file.empty() && access(kDefaultConfig, F_OK) == 0) {
         file = kDefaultConfig;
@@ -61,20 +63,45 @@ std::optional<Config> read_config(const Options& options) {
     if (!file.empty()) {
         auto loaded = plimsoll::load_config(file);
         if (!loaded) {
-            for (const auto& problem : loaded.error()) {
-                std::cerr << problem << '\n';
-            }
-            return std::nullopt;
+            return std::unexpected(std::move(loaded.error()));
         }
         config = std::move(*loaded);
     }
     if (!options.listen.empty()) {
         config.web.listen = options.listen;
     }
+    if (!options.web_config_file.empty()) {
+        config.web.config_file = options.web_config_file;
+    }
     if (!options.log_level.empty()) {
         config.log_level = *plimsoll::parse_log_level(options.log_level);
     }
     return config;
+}
+
+/// The same with what it says of the web server.
+std::expected<plimsoll::Settings, plimsoll::ConfigErrors> load_settings(const Options& options) {
+    auto config = load_config(options);
+    if (!config) {
+        return std::unexpected(std::move(config.error()));
+    }
+    auto web = plimsoll::load_policy(config->web.config_file);
+    if (!web.policy) {
+        return std::unexpected(std::move(web.policy.error()));
+    }
+    return plimsoll::Settings{std::move(*config), std::move(*web.policy), std::move(web.files)};
+}
+
+/// What was read; nothing after the problems have been printed.
+template <typename T>
+std::optional<T> or_print(std::expected<T, plimsoll::ConfigErrors> read) {
+    if (!read) {
+        for (const auto& problem : read.error()) {
+            std::cerr << problem << '\n';
+        }
+        return std::nullopt;
+    }
+    return std::move(*read);
 }
 
 /// A page of many containers is some large pieces of memory for a moment: those go back to the system at once
@@ -88,13 +115,14 @@ void limit_idle_memory() {
 
 int run_daemon(const Options& options) {
     limit_idle_memory();
-    const auto config = read_config(options);
-    if (!config) {
+    auto settings = or_print(load_settings(options));
+    if (!settings) {
         return kUsage;
     }
-    plimsoll::start_log(config->log_level, config->log_format);
+    plimsoll::start_log(settings->config.log_level, settings->config.log_format);
     plimsoll::route_libbpf_messages();
-    auto daemon = plimsoll::Daemon::start(*config);
+    auto daemon = plimsoll::Daemon::start(*settings, [&options] { return load_settings(options); });
+    settings.reset();
     if (!daemon) {
         spdlog::error("{}", daemon.error().message);
         return kCannot;
@@ -107,13 +135,13 @@ int run_daemon(const Options& options) {
 }
 
 int run_check(const Options& options) {
-    const auto config = read_config(options);
-    if (!config) {
+    const auto settings = or_print(load_settings(options));
+    if (!settings) {
         return kUsage;
     }
     plimsoll::start_log(plimsoll::LogLevel::error, plimsoll::LogFormat::text);
     plimsoll::route_libbpf_messages();
-    return plimsoll::run_check(*config, std::cout);
+    return plimsoll::run_check(settings->config, *settings->web, std::cout);
 }
 
 void add_config_option(CLI::App* command, Options& options) {
@@ -132,7 +160,7 @@ int dispatch(CLI::App& app, const Options& options) {
         return run_check(options);
     }
     if (app.got_subcommand("list")) {
-        const auto config = read_config(options);
+        const auto config = or_print(load_config(options));
         return config ? plimsoll::run_list(*config, options.format == "json", std::cout, std::cerr) : kUsage;
     }
     plimsoll::print_catalogue(std::cout);
@@ -161,6 +189,10 @@ int parse_and_dispatch(int argc, char** argv) {
         ->type_name("ADDR")
         ->check(listen_problem)
         ->allow_extra_args(false);
+    daemon
+        ->add_option("--web.config.file", options.web_config_file,
+                     "TLS and passwords of the web server, instead of web.config_file")
+        ->type_name("FILE");
     std::vector<std::string> levels;
     for (const auto level : plimsoll::kLogLevels) {
         levels.emplace_back(to_string(level));
@@ -200,6 +232,11 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
     try {
         return run(argc, argv);
+    } catch (const std::bad_alloc&) {
+        std::cerr
+            << "plimsoll: there is not enough memory: raise the limit (MemoryMax=, ulimit -v), or lower "
+               "containers.max\n";
+        return kCannot;
     } catch (const std::exception& error) {
         std::cerr << "plimsoll: " << error.what() << '\n';
         return kCannot;

@@ -12,7 +12,9 @@
 #include <cassert>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
+
+#include "containers/start_time.h"
+#include "core/clock.h"
 
 namespace plimsoll {
 
@@ -52,10 +54,24 @@ constexpr std::array kCatalogue{
                "Largest difference between lifetime and the sum of the states of any container.", "ledger"},
     MetricSpec{"plimsoll_cgroup_resync_corrections_total", kCounter, "", "",
                "Cgroups that the slow walk of the tree found and no event had told.", "cgroup tree"},
+    MetricSpec{
+        "plimsoll_config_last_reload_successful", kGauge, "", "",
+        "1: the configuration that was read last is in force; 0: it could not be, and the one before is.",
+        "SIGHUP"},
+    MetricSpec{"plimsoll_config_last_reload_success_timestamp_seconds", kGauge, "seconds", "",
+               "When a configuration was last put in force, in Unix time.", "SIGHUP"},
+    MetricSpec{
+        "plimsoll_capabilities", kGauge, "", "capability, set (effective, permitted)",
+        "Always 1; a capability that the agent keeps after its start: in effect, or only permitted, in "
+        "reserve for a reload.",
+        "capget"},
     MetricSpec{"plimsoll_scrape_duration_seconds", kGauge, "seconds", "", "Time that the last scrape took.",
                "clock"},
     MetricSpec{"plimsoll_scrape_series", kGauge, "", "", "Series on the last page.", "exposition"},
     MetricSpec{"plimsoll_scrape_bytes", kGauge, "bytes", "", "Size of the last page, before compression.",
+               "exposition"},
+    MetricSpec{"plimsoll_scrape_containers_left_out", kGauge, "", "",
+               "Containers without series on this page, because it would have become too large with them.",
                "exposition"},
     MetricSpec{"process_cpu_seconds_total", kCounter, "seconds", "", "CPU time that the agent has used.",
                "getrusage"},
@@ -67,33 +83,27 @@ constexpr std::array kCatalogue{
 };
 
 /// The size of the directory is their number since Linux 6.2, and 0 before.
-std::uint64_t open_descriptors() {
+std::optional<double> open_descriptors() {
     constexpr const char* kDirectory = "/proc/self/fd";
     struct stat status{};
     if (stat(kDirectory, &status) == 0 && status.st_size > 0) {
-        return static_cast<std::uint64_t>(status.st_size);
+        return static_cast<double>(status.st_size);
     }
     std::error_code error;
-    const std::filesystem::directory_iterator all(kDirectory, error);
-    return error ? 0
-                 : static_cast<std::uint64_t>(std::distance(begin(all), end(all)) - 1);  // one is being read
+    double count = 0;
+    for (std::filesystem::directory_iterator it(kDirectory, error), end; !error && it != end;
+         it.increment(error)) {
+        ++count;
+    }
+    return error || count == 0 ? std::nullopt : std::optional(count - 1);  // one is being read
 }
 
-double process_start_time() {
-    std::ifstream stat("/proc/self/stat"), boot("/proc/stat");
-    std::string text, key;
-    std::getline(stat, text);
-    std::istringstream fields(text.substr(text.rfind(')') + 2));
-    for (int i = 0; i < 19; i++) {
-        fields >> text;  // fields 3 to 21; the start time, in ticks since boot, is field 22
-    }
-    double ticks = 0, boot_time = 0;
-    fields >> ticks;
-    while (boot >> key && key != "btime") {
-        boot.ignore(1 << 20, '\n');
-    }
-    boot >> boot_time;
-    return boot_time + ticks / static_cast<double>(sysconf(_SC_CLK_TCK));
+std::optional<double> resident_bytes() {
+    std::ifstream statm("/proc/self/statm");
+    double total_pages = 0, resident_pages = 0;
+    return statm >> total_pages >> resident_pages
+               ? std::optional(resident_pages * static_cast<double>(sysconf(_SC_PAGESIZE)))
+               : std::nullopt;
 }
 
 }  // namespace
@@ -112,7 +122,9 @@ SelfMetrics::SelfMetrics() : gauges_(kCatalogue.size()), counters_(kCatalogue.si
             gauges_[i] = &prometheus::BuildGauge().Name(name).Help(help).Register(registry_);
         }
     }
-    set("process_start_time_seconds", process_start_time());
+    if (const auto started = process_start_ns("/proc/self/stat")) {
+        set("process_start_time_seconds", static_cast<double>(unix_time_ns(*started)) / 1e9);
+    }
 }
 
 void SelfMetrics::set(std::string_view name, double value, const Labels& labels) {
@@ -133,6 +145,13 @@ void SelfMetrics::set(std::string_view name, double value, const Labels& labels)
     assert(false && "a family that is not in the catalogue");
 }
 
+void SelfMetrics::drop(std::string_view name, const Labels& labels) {
+    const auto spec = std::ranges::find(kCatalogue, name, &MetricSpec::name);
+    assert(spec != kCatalogue.end() && spec->type == kGauge);
+    auto& family = *gauges_[static_cast<std::size_t>(spec - kCatalogue.begin())];
+    family.Remove(&family.Add(labels));
+}
+
 std::vector<prometheus::MetricFamily> SelfMetrics::collect() const {
     auto families = registry_.Collect();
     const auto place = [](const prometheus::MetricFamily& family) {
@@ -147,18 +166,20 @@ std::vector<prometheus::MetricFamily> SelfMetrics::collect() const {
     return families;
 }
 
+void SelfMetrics::set_or_drop(std::string_view name, std::optional<double> value) {
+    value ? set(name, *value) : drop(name, {});
+}
+
 void SelfMetrics::update_process() {
     rusage usage{};
-    getrusage(RUSAGE_SELF, &usage);
-    const auto seconds = [](const timeval& time) {
-        return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
-    };
-    set("process_cpu_seconds_total", seconds(usage.ru_utime) + seconds(usage.ru_stime));
-    std::ifstream statm("/proc/self/statm");
-    double total_pages = 0, resident_pages = 0;
-    statm >> total_pages >> resident_pages;
-    set("process_resident_memory_bytes", resident_pages * static_cast<double>(sysconf(_SC_PAGESIZE)));
-    set("process_open_fds", static_cast<double>(open_descriptors()));
+    if (getrusage(RUSAGE_SELF, &usage) == 0) {
+        const auto seconds = [](const timeval& time) {
+            return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+        };
+        set("process_cpu_seconds_total", seconds(usage.ru_utime) + seconds(usage.ru_stime));
+    }
+    set_or_drop("process_resident_memory_bytes", resident_bytes());
+    set_or_drop("process_open_fds", open_descriptors());
 }
 
 }  // namespace plimsoll

@@ -2,6 +2,7 @@
 // The part of the daemon that asks the probes: for the smoothing and for a snapshot.
 #include "core/clock.h"
 #include "daemon.h"
+#include "exposition/page_limit.h"
 #include "kernel/programs.h"
 
 namespace plimsoll {
@@ -51,6 +52,8 @@ std::span<const SampledContainer> Daemon::sampled_containers() {
                                    .cgroup = watched->container.cgroup,
                                    .cgroup_id = watched->cgroup_id,
                                    .since_ns = watched->since_ns,
+                                   .name = display_name(watched->container),
+                                   .found_late = watched->found_late,
                                    .ended = watched->ended_ns.has_value()});
         }
     }
@@ -78,6 +81,12 @@ std::span<const SampledContainer> Daemon::sampled_groups() {
         }
     }
     return group_samples_;
+}
+
+void Daemon::answer_scrape() {
+    if (exchange_->take_pending()) {
+        exchange_->publish(take_snapshot());
+    }
 }
 
 std::shared_ptr<const Snapshot> Daemon::take_snapshot() {
@@ -118,7 +127,10 @@ std::shared_ptr<const Snapshot> Daemon::take_snapshot() {
         }
     }
     processes_->end_sample();
+    scope_->end_sample();
     update_self_metrics();
+    self_.set("plimsoll_scrape_containers_left_out",
+              static_cast<double>(leave_out_largest(*snapshot, page_limit(config_.containers.max))));
     snapshot->self = self_.collect();
     return snapshot;
 }
@@ -170,6 +182,9 @@ void Daemon::update_self_metrics() {
     }
     double residual = 0;
     update_program_metrics(scope_->object());
+    if (connection_hook_) {
+        update_program_metrics(connection_hook_->object());
+    }
     for (const auto& running : probes_) {
         if (running.up) {
             residual = std::max(residual, running.probe->residual_seconds());

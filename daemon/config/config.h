@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "containers/container.h"
+#include "core/endpoint.h"
 
 namespace plimsoll {
 
@@ -17,6 +18,7 @@ namespace plimsoll {
 struct ContainerRule {
     std::optional<std::string> name, image, runtime, cgroup;  ///< runtime: one of the names, no glob
     std::map<std::string, std::string> labels;                ///< key: exact, value: glob
+    std::optional<std::string> connects_to;                   ///< include only: see connection_address.h
 
     bool operator==(const ContainerRule&) const = default;
 };
@@ -27,6 +29,14 @@ struct CgroupRule {
     std::optional<std::string> name;  ///< default: the last path component
 
     bool operator==(const CgroupRule&) const = default;
+};
+
+/// An entry of peers.networks: all peers in it are one.
+struct PeerNetwork {
+    Network network;
+    std::string name;
+
+    bool operator==(const PeerNetwork&) const = default;
 };
 
 enum class EventChannelKind { automatic, ringbuf, perf };
@@ -44,7 +54,8 @@ struct ProbeConfig {
 struct Config {
     struct Web {
         std::vector<std::string> listen{
-            "127.0.0.1:9752"};  ///< host:port, [v6]:port (where civetweb has IPv6) or :port
+            "127.0.0.1:9752"};    ///< host:port, [v6]:port (where civetweb has IPv6) or :port
+        std::string config_file;  ///< TLS and passwords, see web_config.h; empty: neither
 
         bool operator==(const Web&) const = default;
     } web;
@@ -87,6 +98,14 @@ struct Config {
 
         bool operator==(const Smoothing&) const = default;
     } smoothing;
+
+    struct Peers {
+        unsigned max = 50;                         ///< series of peers for each container, 1 to 1000
+        std::map<std::string, std::string> names;  ///< by what the peer would be called without it
+        std::vector<PeerNetwork> networks;         ///< the first that contains an address gives its name
+
+        bool operator==(const Peers&) const = default;
+    } peers;
 
     bool self_bpf_stats = false;
     LogLevel log_level = LogLevel::info;

@@ -6,15 +6,11 @@
 #include <expected>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "config/config.h"
+#include "config/config_text.h"
 
 namespace plimsoll {
-
-/// One line per problem, in the order of the file: "file:line:column: what is wrong; allowed: what is". A
-/// file that cannot be read at all gives one line without a position.
-using ConfigErrors = std::vector<std::string>;
 
 /// Pure. An empty text means default_config(). `file_name` is for the messages only.
 std::expected<Config, ConfigErrors> parse_config(std::string_view text, std::string_view file_name);

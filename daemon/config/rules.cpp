@@ -41,7 +41,11 @@ constexpr Part<ContainerRule> kRuleParts[] = {
     {"runtime", [](const Value& value, ContainerRule& rule) { read_runtime(value, rule.runtime); }},
     {"cgroup", [](const Value& value, ContainerRule& rule) { read_text(value, kPathGlob, rule.cgroup); }},
     {"label", [](const Value& value, ContainerRule& rule) { read_labels(value, rule.labels); }},
+    {"connects_to",
+     [](const Value& value, ContainerRule& rule) { read_text(value, kConnectionAddress, rule.connects_to); }},
 };
+/// What a container does later cannot take it off the page again.
+constexpr std::span<const Part<ContainerRule>> kExcludeParts(kRuleParts, std::size(kRuleParts) - 1);
 
 constexpr Part<CgroupRule> kCgroupParts[] = {
     {"path",
@@ -101,8 +105,12 @@ bool has_path(const Node& item) {
 
 }  // namespace
 
-void read_rules(const Value& value, std::vector<ContainerRule>& out) {
+void read_include_rules(const Value& value, std::vector<ContainerRule>& out) {
     read_entries<ContainerRule>(value, kRuleParts, has_any_part, "a rule without any part", out);
+}
+
+void read_exclude_rules(const Value& value, std::vector<ContainerRule>& out) {
+    read_entries<ContainerRule>(value, kExcludeParts, has_any_part, "a rule without any part", out);
 }
 
 void read_cgroup_rules(const Value& value, std::vector<CgroupRule>& out) {

@@ -11,7 +11,8 @@
 
 namespace plimsoll {
 
-void read_rules(const Value& value, std::vector<ContainerRule>& out);
+void read_include_rules(const Value& value, std::vector<ContainerRule>& out);
+void read_exclude_rules(const Value& value, std::vector<ContainerRule>& out);
 void read_cgroup_rules(const Value& value, std::vector<CgroupRule>& out);
 
 /// The parts that a rule and an entry of containers.cgroups can have.

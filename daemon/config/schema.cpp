@@ -6,6 +6,7 @@
 #include <string>
 
 #include "config/names.h"
+#include "config/peers.h"
 #include "config/rules.h"
 #include "config/unknown_key.h"
 #include "config/values.h"
@@ -18,6 +19,7 @@ constexpr DurationRange kLinger{std::chrono::seconds(0), std::chrono::hours(24),
 constexpr DurationRange kTick{std::chrono::milliseconds(10), std::chrono::seconds(10), "10ms to 10s"};
 constexpr DurationRange kWindow{std::chrono::milliseconds(100), std::chrono::hours(1), "100ms to 1h"};
 constexpr std::size_t kMostWindows = 5;
+constexpr unsigned kMostPeers = 1000;
 
 void read_listen(const Value& value, std::vector<std::string>& out) {
     if (value.node.kind == Node::Kind::sequence && value.node.children.empty())
@@ -25,6 +27,11 @@ void read_listen(const Value& value, std::vector<std::string>& out) {
                             std::string("at least one ") + std::string(kListenAddress.allowed));
     read_texts(value, kListenAddress, true, out);
     refuse_repeats(value);
+}
+
+void read_file(const Value& value, std::string& out) {
+    const bool none = value.node.kind == Node::Kind::scalar && value.node.text.empty();
+    out = none ? "" : read_text(value, kAnyText).value_or("");
 }
 
 void read_discover(const Value& value, std::vector<Runtime>& out) {
@@ -53,12 +60,13 @@ struct Key {
 
 constexpr Key kKeys[] = {
     {"web.listen", [](const Value& value, Config& config) { read_listen(value, config.web.listen); }},
+    {"web.config_file", [](const Value& value, Config& config) { read_file(value, config.web.config_file); }},
     {"containers.discover",
      [](const Value& value, Config& config) { read_discover(value, config.containers.discover); }},
     {"containers.include",
-     [](const Value& value, Config& config) { read_rules(value, config.containers.include); }},
+     [](const Value& value, Config& config) { read_include_rules(value, config.containers.include); }},
     {"containers.exclude",
-     [](const Value& value, Config& config) { read_rules(value, config.containers.exclude); }},
+     [](const Value& value, Config& config) { read_exclude_rules(value, config.containers.exclude); }},
     {"containers.cgroups",
      [](const Value& value, Config& config) { read_cgroup_rules(value, config.containers.cgroups); }},
     {"containers.labels",
@@ -93,6 +101,11 @@ constexpr Key kKeys[] = {
      [](const Value& value, Config& config) {
          read_durations(value, kWindow, kMostWindows, config.smoothing.windows);
      }},
+    {"peers.max",
+     [](const Value& value, Config& config) { read_count(value, config.peers.max, 1, kMostPeers); }},
+    {"peers.names", [](const Value& value, Config& config) { read_peer_names(value, config.peers.names); }},
+    {"peers.networks",
+     [](const Value& value, Config& config) { read_peer_networks(value, config.peers.networks); }},
     {"self.bpf_stats", [](const Value& value, Config& config) { read_bool(value, config.self_bpf_stats); }},
     {"log.level", [](const Value& value, Config& config) { read_enum(value, kLogLevels, config.log_level); }},
     {"log.format",

@@ -10,6 +10,7 @@
 #include <set>
 #include <utility>
 
+#include "config/connection_address.h"
 #include "containers/glob.h"
 #include "exposition/listen_address.h"
 
@@ -53,6 +54,9 @@ const TextRule kPathGlob{[](std::string_view text) {
 const TextRule kAbsolutePath{[](std::string_view text) { return text.starts_with('/'); }, "an absolute path"};
 const TextRule kListenAddress{[](std::string_view text) { return parse_listen_address(text).has_value(); },
                               "host:port, [v6 address]:port or :port, port 0 to 65535"};
+const TextRule kConnectionAddress{
+    [](std::string_view text) { return parse_connection_address(text).has_value(); },
+    "address:port or [v6 address]:port, no names, or *:port for any address, port 1 to 65535"};
 
 void Value::refuse(std::string_view what, std::string_view allowed) const {
     if (node.kind != Node::Kind::refused)

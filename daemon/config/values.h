@@ -54,6 +54,7 @@ extern const TextRule kGlob;
 extern const TextRule kPathGlob;
 extern const TextRule kAbsolutePath;
 extern const TextRule kListenAddress;
+extern const TextRule kConnectionAddress;
 
 /// The text of a scalar that follows the rule, otherwise a problem and nullopt.
 std::optional<std::string> read_text(const Value& value, const TextRule& rule);

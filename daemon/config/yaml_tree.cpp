@@ -205,7 +205,7 @@ Problem explain(const YAML::Exception& error, std::optional<Position> open_since
         return {open_since.value_or(position_of(error.mark)),
                 "what begins here with a bracket is not closed, or an item of it not followed by ',' or the "
                 "bracket"};
-    static constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kExplained{{
+    static constexpr std::array<std::pair<std::string_view, std::string_view>, 7> kExplained{{
         {"end of map not found",
          "this does not continue the mapping above; check the indentation and the quotes"},
         {"end of sequence not found",
@@ -213,6 +213,10 @@ Problem explain(const YAML::Exception& error, std::optional<Position> open_since
         {"illegal map value",
          "a ':' where no value can start; check the indentation, quote text that contains ': '"},
         {"illegal EOF in scalar", "a quote is not closed"},
+        // The library's own words end in the byte behind the backslash, whatever that is.
+        {"unknown escape character",
+         "a backslash in double quotes begins no escape that YAML knows; write \\\\, or put the text in "
+         "single quotes"},
         {"unknown token", "no value can start with this character; put the text in quotes"},
         {"the referenced anchor is not defined",
          "aliases (*name) are not allowed; put text that starts with * in quotes"},

@@ -17,14 +17,6 @@ constexpr std::string_view kAllow = "Allow: GET, HEAD\r\n";
 constexpr std::string_view kVary = "Vary: Accept, Accept-Encoding\r\n";
 constexpr std::string_view kVaryGzip = "Vary: Accept, Accept-Encoding\r\nContent-Encoding: gzip\r\n";
 
-Response short_answer(int status, std::string text, std::string_view more_headers = "") {
-    Response response;
-    response.status = status;
-    response.text = std::move(text);
-    response.more_headers = more_headers;
-    return response;
-}
-
 std::string packed(std::string_view text) {
     std::string out;
     GzipEncoder encoder;
@@ -36,12 +28,22 @@ std::string packed(std::string_view text) {
 
 }  // namespace
 
+Response short_answer(int status, std::string text, std::string_view more_headers) {
+    Response response;
+    response.status = status;
+    response.text = std::move(text);
+    response.more_headers = more_headers;
+    return response;
+}
+
 std::string_view reason_phrase(int status) {
     switch (status) {
         case 200:
             return "OK";
         case 400:
             return "Bad Request";
+        case 401:
+            return "Unauthorized";
         case 404:
             return "Not Found";
         case 405:

@@ -31,6 +31,9 @@ struct Response {
     std::string_view body() const { return page ? page->body() : std::string_view(text); }
 };
 
+/// Plain text; `more_headers` each with its line end.
+Response short_answer(int status, std::string text, std::string_view more_headers = "");
+
 /// "Not Found" for 404, and so on for the statuses used here.
 std::string_view reason_phrase(int status);
 

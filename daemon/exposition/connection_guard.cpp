@@ -8,6 +8,8 @@
 #include <new>
 #include <utility>
 
+#include "kernel/privileges.h"
+
 namespace plimsoll {
 namespace {
 
@@ -18,7 +20,10 @@ constexpr std::chrono::milliseconds kBusyPause{10};
 }  // namespace
 
 ConnectionGuard::ConnectionGuard(const ConnectionLimits& limits)
-    : limits_(limits), thread_([this] { run(); }) {
+    : limits_(limits), thread_([this] {
+          give_up_privileges();
+          run();
+      }) {
     pthread_setname_np(thread_.native_handle(), "http-guard");
 }
 
@@ -36,12 +41,14 @@ void ConnectionGuard::watch(std::vector<std::uint16_t> ports) {
     ports_ = std::move(ports);
 }
 
-void ConnectionGuard::arrived() {
+void ConnectionGuard::arrived(const void* connection) {
     {
         const std::lock_guard lock(mutex_);
-        ++open_;
+        if (!here_.insert(connection).second) {
+            return;
+        }
         hurry_ = hurry_ || closing_;
-        if (!hurry_ && open_ != 1 && open_ != limits_.crowd + 1) {
+        if (!hurry_ && here_.size() != 1 && here_.size() != limits_.crowd + 1) {
             return;  // the guard is awake already
         }
     }
@@ -92,7 +99,7 @@ std::size_t ConnectionGuard::page_bytes() const {
 void ConnectionGuard::leaving(const void* connection) {
     const std::lock_guard lock(mutex_);
     responses_.erase(connection);
-    --open_;
+    here_.erase(connection);
 }
 
 void ConnectionGuard::close_all() {
@@ -109,20 +116,20 @@ void ConnectionGuard::close_all() {
 
 std::size_t ConnectionGuard::open() const {
     const std::lock_guard lock(mutex_);
-    return open_;
+    return here_.size();
 }
 
 void ConnectionGuard::run() {
     std::unique_lock lock(mutex_);
     while (!stop_) {
-        changed_.wait(lock, [&] { return stop_ || open_ > 0; });
+        changed_.wait(lock, [&] { return stop_ || !here_.empty(); });
         if (crowded() || closing_) {  // really wait: workers need the mutex to leave
             changed_.wait_for(lock, kBusyPause, [&] { return stop_; });
         } else {
             changed_.wait_for(lock, limits_.tick, [&] { return stop_ || hurry_ || crowded(); });
         }
         hurry_ = false;
-        if (open_ == 0) {
+        if (here_.empty()) {
             seen_.clear();
             continue;
         }
@@ -172,7 +179,7 @@ void ConnectionGuard::judge(const OwnSocket& socket, Clock::time_point now,
 
 void ConnectionGuard::thin_out(std::vector<Candidate>& candidates) {
     const auto aborted = std::ranges::count_if(seen_, [](const auto& entry) { return entry.second.aborted; });
-    std::size_t remaining = open_ - std::min(open_, static_cast<std::size_t>(aborted));
+    std::size_t remaining = here_.size() - std::min(here_.size(), static_cast<std::size_t>(aborted));
     std::ranges::sort(candidates, std::greater{}, &Candidate::overdue);
     for (const Candidate& candidate : candidates) {
         if (remaining <= limits_.crowd || candidate.overdue <= Clock::duration::zero()) {

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -50,11 +51,12 @@ class ConnectionGuard {
     void watch(std::vector<std::uint16_t> ports);
 
     // Workers, in this order for each connection; `connection` is only a key.
-    void arrived();
+    void arrived(const void* connection);  ///< again: no difference
     void responding(const void* connection, Peer peer);
     /// The response needs that page until it is over; responses may share one.
     void holds(const void* connection, const void* page, std::size_t bytes);
-    void leaving(const void* connection);  ///< the socket is still open, and closed after this
+    void leaving(
+        const void* connection);  ///< also without arriving; the socket is open, and closed after this
 
     /// Stops listening and ends every connection, also those that are still to come.
     void close_all();
@@ -87,13 +89,13 @@ class ConnectionGuard {
     void thin_out(std::vector<Candidate>& candidates);
     void abort_all();
     const Response* response_of(const OwnSocket& socket) const;
-    bool crowded() const { return open_ > limits_.crowd; }
+    bool crowded() const { return here_.size() > limits_.crowd; }
 
     const ConnectionLimits limits_;
     mutable std::mutex mutex_;  ///< also keeps workers from closing a socket while it is being looked at
     std::condition_variable changed_;
     std::vector<std::uint16_t> ports_;
-    std::size_t open_ = 0;
+    std::set<const void*> here_;
     std::map<const void*, Response> responses_;
     std::map<std::uint64_t, Seen> seen_;  ///< by socket cookie
     bool hurry_ = false;                  ///< somebody was condemned

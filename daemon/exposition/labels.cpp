@@ -65,10 +65,19 @@ void append_label(std::string& out, std::string_view name, std::string_view raw)
     out += '"';
 }
 
+/// A path that looks as if it had been replaced already: somebody may have given it the very name of another.
+bool ends_in_hash(std::string_view raw) {
+    if (raw.size() < kHashSuffix || raw[raw.size() - kHashSuffix] != '#') {
+        return false;
+    }
+    return std::ranges::all_of(raw.substr(raw.size() - kHashSuffix + 1),
+                               [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+}
+
 void append_id(std::string& out, std::string_view raw) {
     append_name(out, "id");
     const std::size_t start = out.size();
-    if (!append_bounded(out, raw, kMaxLabelValue)) {
+    if (!append_bounded(out, raw, kMaxLabelValue) || ends_in_hash(raw)) {
         out.resize(start);
         append_bounded(out, raw, kMaxLabelValue - kHashSuffix);
         char digits[16];

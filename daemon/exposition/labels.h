@@ -25,7 +25,8 @@ inline constexpr std::size_t kMaxInfoLabels = 64;
 bool append_label_value(std::string& out, std::string_view raw);
 
 /// `id="…",name="…",image="…"`, on Kubernetes also container, pod and namespace; empty ones are left out. An
-/// id that could not be written faithfully ends in '#' and a hash of its bytes, so that ids stay distinct.
+/// id that could not be written faithfully ends in '#' and a hash of its bytes, so that ids stay distinct; so
+/// does one whose path itself ends like that.
 std::string render_labels(const Container& container);
 
 /// What container_info adds: runtime, container_id, pod_uid, and as `label_<key>` the runtime labels whose

@@ -39,6 +39,11 @@ void SnapshotExchange::publish(std::shared_ptr<const Snapshot> snapshot) {
     changed_.notify_all();
 }
 
+void SnapshotExchange::resume() {
+    const std::lock_guard lock(mutex_);
+    cancelled_ = false;
+}
+
 void SnapshotExchange::set_status(Status status) {
     const std::lock_guard lock(mutex_);
     status_ = std::move(status);
@@ -50,8 +55,11 @@ std::shared_ptr<const Snapshot> SnapshotExchange::scrape(std::chrono::millisecon
         return nullptr;
     }
     if (!round_) {
+        // A loop that was never told would keep this scrape, and all that join it later, waiting.
+        if (eventfd_write(fd_.get(), 1) != 0) {
+            return nullptr;
+        }
         round_ = std::make_shared<Round>();
-        eventfd_write(fd_.get(), 1);
     }
     const std::shared_ptr<Round> mine = round_;
     changed_.wait_for(lock, deadline, [&] { return mine->over || cancelled_; });

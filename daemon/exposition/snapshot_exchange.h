@@ -29,6 +29,9 @@ class SnapshotExchange : public ScrapeSource {
     /// failed: they are told so.
     void publish(std::shared_ptr<const Snapshot> snapshot);
 
+    /// Loop: serves again, after cancel().
+    void resume();
+
     /// Loop: what /readyz says from now on.
     void set_status(Status status);
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A snapshot as the text that Prometheus reads. Pure; HTTP threads call it, each with a buffer of its own
-// that it reuses, so that a scrape allocates nothing once the buffer has grown.
+// A snapshot as the text that Prometheus reads. Pure; HTTP threads call it, each with a buffer of its own.
 #pragma once
 
 #include <cstddef>

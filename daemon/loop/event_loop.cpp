@@ -39,24 +39,40 @@ Result<void> EventLoop::own(UniqueFd fd, Handler handler) {
 }
 
 Result<void> EventLoop::every(std::chrono::nanoseconds period, Handler handler) {
+    const auto started = timer(period, std::move(handler));
+    return started ? Result<void>() : std::unexpected(started.error());
+}
+
+Result<int> EventLoop::timer(std::chrono::nanoseconds period, Handler handler) {
     UniqueFd timer(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
     if (!timer) {
         return fail_errno("timerfd_create", errno);
     }
-    itimerspec spec{};
-    spec.it_value.tv_sec = period.count() / 1'000'000'000;
-    spec.it_value.tv_nsec = period.count() % 1'000'000'000;
-    spec.it_interval = spec.it_value;
-    if (timerfd_settime(timer.get(), 0, &spec, nullptr) != 0) {
-        return fail_errno("timerfd_settime", errno);
-    }
     const int number = timer.get();
-    return own(std::move(timer), [number, handler = std::move(handler)] {
+    if (auto set = set_period(number, period); !set) {
+        return std::unexpected(set.error());
+    }
+    auto owned = own(std::move(timer), [number, handler = std::move(handler)] {
         std::uint64_t expirations = 0;
         if (read(number, &expirations, sizeof(expirations)) == sizeof(expirations)) {
             handler();
         }
     });
+    if (!owned) {
+        return std::unexpected(owned.error());
+    }
+    return number;
+}
+
+Result<void> EventLoop::set_period(int timer, std::chrono::nanoseconds period) {
+    itimerspec spec{};
+    spec.it_value.tv_sec = period.count() / 1'000'000'000;
+    spec.it_value.tv_nsec = period.count() % 1'000'000'000;
+    spec.it_interval = spec.it_value;
+    if (timerfd_settime(timer, 0, &spec, nullptr) != 0) {
+        return fail_errno("timerfd_settime", errno);
+    }
+    return {};
 }
 
 Result<void> EventLoop::on_signals(const std::vector<int>& signals, std::function<void(int)> handler) {

@@ -24,6 +24,9 @@ class EventLoop {
     Result<void> watch(int fd, Handler handler);
     /// Calls `handler` every `period`, first after one period; a late loop gets one call, not several.
     Result<void> every(std::chrono::nanoseconds period, Handler handler);
+    /// The same with a number, by which the period can be changed: the next call is a new period from then.
+    Result<int> timer(std::chrono::nanoseconds period, Handler handler);
+    static Result<void> set_period(int timer, std::chrono::nanoseconds period);
     /// Blocks `signals` for the process and calls `handler` with the number of each that arrives.
     Result<void> on_signals(const std::vector<int>& signals, std::function<void(int)> handler);
 
