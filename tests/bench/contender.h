@@ -4,10 +4,9 @@
 
 #include <bpf/libbpf.h>
 
-#include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 #include <functional>
+#include <stdexcept>
+#include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -16,52 +15,59 @@
 
 namespace plimsoll::bench {
 
-constexpr int kRoundsPerTurn = 15;
+/// Of a contender in each turn; the first only warms caches.
+constexpr int kRoundsPerTurn = 16;
 
 template <typename T>
 T must(Result<T> result) {
     if (!result) {
-        std::fprintf(stderr, "%s\n", result.error().message.c_str());
-        std::exit(1);
+        throw std::runtime_error(result.error().message);
     }
     if constexpr (!std::is_void_v<T>) {
         return std::move(*result);
     }
 }
 
+/// What is on the kernel's hooks while a contender has its turn.
+struct Hooks {
+    std::function<void()> attach, detach;
+};
+
+Hooks nothing();
+/// `attach`: where they go, for programs that do not say it themselves.
+Hooks programs(std::vector<bpf_program*> wanted,
+               std::function<bpf_link*(bpf_program*)> attach = bpf_program__attach);
+
 struct Contender {
     const char* name;
-    std::vector<bpf_program*> programs;
-    std::function<double()> round;  ///< nanoseconds for one of what is measured
-    std::vector<double> turns{};    ///< the fastest round of each
-
-    /// The lower quartile over the turns: noise only ever adds, but a single lowest value may be a clock's
-    /// whim.
-    [[nodiscard]] double ns() const {
-        std::vector<double> sorted = turns;
-        std::ranges::sort(sorted);
-        return sorted.at(sorted.size() / 4);
-    }
-
-    void run() {
-        std::vector<bpf_link*> links;
-        for (bpf_program* program : programs) {
-            links.push_back(bpf_program__attach(program));
-            if (links.back() == nullptr) {
-                std::fprintf(stderr, "cannot attach %s\n", bpf_program__name(program));
-                std::exit(1);
-            }
-        }
-        round();  // warms caches
-        double fastest = round();
-        for (int i = 1; i < kRoundsPerTurn; i++) {
-            fastest = std::min(fastest, round());
-        }
-        turns.push_back(fastest);
-        for (bpf_link* link : links) {
-            bpf_link__destroy(link);
-        }
-    }
+    Hooks hooks;
 };
+
+/// Contenders around the same work; the first has nothing on the hooks.
+struct Group {
+    std::string suffix;             ///< of the names that are printed: "", "_unwatched"
+    std::function<double()> round;  ///< nanoseconds for one of what is measured
+    std::vector<Contender> contenders;
+    /// Whether the programs have seen all the work of the turn that ends. If not, it is taken again.
+    std::function<bool()> saw_all = [] { return true; };
+
+    /// By turn and contender: the fastest round.
+    std::vector<std::vector<double>> turns{};
+
+    /// Nanoseconds with nothing on the hooks.
+    [[nodiscard]] double bare() const;
+    /// What a contender adds to that. Machines are slow and fast by turns, so it is compared within a turn;
+    /// the median of the half of the turns that were least disturbed, all contenders taken together.
+    [[nodiscard]] double added(std::size_t contender) const;
+    /// `name value` lines; `what` is what one of it is called.
+    void report(const char* what) const;
+};
+
+/// Throws when a group saw too little too often.
+void run_in_turn(std::vector<Group>& groups, int turns);
+
+/// A bench's main(): how many turns the command line wants (else `turns`), and a sentence for what goes
+/// wrong.
+int run(int argc, char** argv, int turns, const std::function<void(int turns)>& bench);
 
 }  // namespace plimsoll::bench

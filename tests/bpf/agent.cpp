@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "config/connection_address.h"
 #include "core/clock.h"
 #include "core/ledger.h"
 
@@ -25,11 +26,17 @@ T value_or_throw(Result<T> result) {
     }
 }
 
-Config::Containers configuration(const CgroupTree& tree) {
+Config::Containers configuration(const CgroupTree& tree, const Agent::Options& options) {
     Config::Containers containers;
     containers.discover.clear();
     containers.cgroups.push_back({tree.root() + "/c*", std::nullopt});
     containers.cgroups.push_back({tree.root() + "/domain/c*", std::nullopt});
+    for (const auto& address : options.connects_to) {
+        containers.include.emplace_back().connects_to = address;
+    }
+    if (!options.exclude.empty()) {
+        containers.exclude.emplace_back().name = options.exclude;
+    }
     return containers;
 }
 
@@ -93,7 +100,7 @@ std::string Reading::states(const Cgroup& cgroup) const {
 }
 
 Agent::Agent(const CgroupTree& tree, Options options)
-    : selector_(configuration(tree)), layout_(tree.layout()), config_(default_config()) {
+    : selector_(configuration(tree, options)), layout_(tree.layout()), config_(default_config()) {
     config_.io.method = IoMethod::syscalls;  // fifty programs less to load; tests of that probe try both ways
     if (options.configure) {
         options.configure(config_);
@@ -104,14 +111,21 @@ Agent::Agent(const CgroupTree& tree, Options options)
     scope_options.slots = Registry::slots_needed(limits);
     scope_options.provisional = limits.provisional;
     scope_options.channel = options.channel;
+    scope_options.peers = options.ledger && config_.probes.at("peer").enabled;
     scope = value_or_throw(Scope::load(scope_options, *types));
     registry = std::make_unique<Registry>(*scope, limits, callbacks());
     watcher = std::make_unique<Watcher>(*registry, *scope, tree.layout());
     if (options.before_probes) {
         options.before_probes();
     }
+    const auto targets = connection_targets(configuration(tree, options));
+    if (!targets.empty()) {
+        connection_hook =
+            value_or_throw(ConnectionHook::attach(*scope, *types, targets, id_of(layout_, "/").value()));
+    }
     for (auto& probe : make_probes()) {
-        const bool of_ledger = probe->name() == "ledger" || probe->name() == "smoothing";
+        const bool of_ledger =
+            probe->name() == "ledger" || probe->name() == "smoothing" || probe->name() == "peer";
         if (probe->method() == "files" || (of_ledger && !options.ledger)) {
             continue;
         }
@@ -123,6 +137,12 @@ Agent::Agent(const CgroupTree& tree, Options options)
     value_or_throw(scope->attach());  // perf buffers lose what is sent before they are open
     value_or_throw(watcher->seed(boot_time_ns()));
     drain();
+    if (connection_hook) {
+        connection_hook->arm();
+        for (const auto& meeting : value_or_throw(connection_hook->existing())) {
+            on_connection({meeting.cgroup_id, meeting.target});
+        }
+    }
     tell_probes();
     registry->visited();
     value_or_throw(scope->visit_tasks());
@@ -139,7 +159,7 @@ void Agent::tell_probes() {
 }
 
 Registry::Callbacks Agent::callbacks() {
-    return {.select = [this](const std::string& path) { return selector_.select(path); },
+    return {.select = [this](const FoundCgroup& found) { return connection_rules_.select(found); },
             .render = [](const Container&) { return RenderedLabels{}; },
             .born = [](const std::string&) { return std::nullopt; },
             .fold =
@@ -156,6 +176,10 @@ Registry::Callbacks Agent::callbacks() {
                 }};
 }
 
+void Agent::on_connection(const FoundConnection& connection) {
+    connection_rules_.on_connection(*registry, connection, boot_time_ns());
+}
+
 void Agent::on_record(std::span<const std::byte> record) {
     const auto header = event_counts.accept(record);
     if (!header || deaf_) {
@@ -169,6 +193,10 @@ void Agent::on_record(std::span<const std::byte> record) {
                                            : watcher->on_death(cgroup, boot_time_ns());
     } else if (header->kind == EVENT_moved) {
         moved_ = true;
+    } else if (header->kind == EVENT_connection) {
+        connection_event connection{};
+        std::memcpy(&connection, record.data(), sizeof(connection));
+        on_connection({header->cgroup_id, connection.target, header->slot});
     } else {
         std::memcpy(&event.process, record.data(), sizeof(event.process));
     }

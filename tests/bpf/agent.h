@@ -12,11 +12,13 @@
 #include <vector>
 
 #include "cgroups.h"
+#include "containers/connection_rules.h"
 #include "containers/registry.h"
 #include "containers/selector.h"
 #include "containers/watcher.h"
 #include "event_counts.h"
 #include "exposition/snapshot.h"
+#include "kernel/connection_hook.h"
 #include "kernel/scope.h"
 #include "probes/probe.h"
 
@@ -77,6 +79,8 @@ class Agent {
         std::uint32_t max = 64, provisional = 128;
         std::function<void()> before_probes = {};  ///< called before anything is attached
         std::function<void(Config&)> configure = {};
+        std::vector<std::string> connects_to = {};  ///< addresses: who connects there is a container, too …
+        std::string exclude = {};                   ///< … but for those of this name
     };
     explicit Agent(const CgroupTree& tree) : Agent(tree, Options()) {}
     Agent(const CgroupTree& tree, Options options);
@@ -103,6 +107,7 @@ class Agent {
     EventCounts event_counts;
     std::unique_ptr<KernelTypes> types;
     std::unique_ptr<Scope> scope;
+    std::unique_ptr<ConnectionHook> connection_hook;  ///< if there is a rule for it
     std::vector<std::unique_ptr<Probe>> probes;
     std::unique_ptr<Registry> registry;
     std::unique_ptr<Watcher> watcher;
@@ -111,8 +116,10 @@ class Agent {
     Registry::Callbacks callbacks();
     void on_record(std::span<const std::byte> record);
     void tell_probes();
+    void on_connection(const FoundConnection& connection);
 
     Selector selector_;
+    ConnectionRules connection_rules_{selector_};
     CgroupLayout layout_;
     Config config_;
     std::unique_ptr<EventChannel> channel_;

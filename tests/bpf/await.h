@@ -7,10 +7,10 @@
 
 namespace plimsoll::bpf_test {
 
-/// Asks until the answer is true; false after ten seconds.
+/// Asks until the answer is true; false after a minute, which is time enough in emulation, too.
 template <typename Question>
 bool eventually(Question question) {
-    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    const auto limit = std::chrono::steady_clock::now() + std::chrono::minutes(1);
     while (!question()) {
         if (std::chrono::steady_clock::now() > limit) {
             return false;

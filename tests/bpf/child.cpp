@@ -67,7 +67,11 @@ Child::Child(const Cgroup& cgroup, const std::function<int(const Parent&)>& body
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         down.write_end.reset();
         up.read_end.reset();
-        _exit(body(Parent(down.read_end.get(), up.write_end.get())));
+        try {
+            _exit(body(Parent(down.read_end.get(), up.write_end.get())));
+        } catch (...) {
+            _exit(100);  // what unwinding would destroy is the parent's
+        }
     }
     in_ = std::move(up.read_end);
     out_ = std::move(down.write_end);

@@ -12,7 +12,7 @@
 
 #include "agent.h"
 #include "child.h"
-#include "loop/unique_fd.h"
+#include "descriptors.h"
 
 namespace plimsoll::bpf_test {
 
@@ -83,17 +83,5 @@ Result need(Result result) {
     }
     return result;
 }
-
-/// A file without a name with as many bytes.
-UniqueFd make_file(std::size_t size);
-
-struct Pair {
-    UniqueFd first, second;
-};
-/// Read end, write end.
-Pair make_pipe_ends(int flags = 0);
-Pair make_unix_pair(int type);
-/// Two connected TCP sockets of 127.0.0.1.
-Pair make_tcp_pair();
 
 }  // namespace plimsoll::bpf_test

@@ -45,6 +45,7 @@ TEST_CASE("each kind has a size below which it is refused") {
         {EVENT_exec, sizeof(process_event)},
         {EVENT_exit, sizeof(process_event)},
         {EVENT_oom_kill, sizeof(process_event)},
+        {EVENT_connection, sizeof(connection_event)},
     }));
     const auto [kind, size] = kind_and_size;
     CAPTURE(kind);

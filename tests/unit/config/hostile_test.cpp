@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an enemy would put into the file: the parser must come back, soon, with an answer.
+#include <algorithm>
 #include <chrono>
 #include <random>
 #include <string>
@@ -53,6 +54,16 @@ TEST_CASE("invalid UTF-8 is refused where it begins, valid UTF-8 is not") {
         CHECK(errors_of("# \xC3\xA9 " + std::string(bytes) + "\n") ==
               ConfigErrors{"c.yaml:1:6: this is not UTF-8; allowed is text in UTF-8"});
     CHECK_FALSE(refuse_text("# \xC3\xA9 \xE2\x82\xAC \xED\x9F\xBF \xF0\x9F\x9A\xA2 \xF4\x8F\xBF\xBF"));
+}
+
+TEST_CASE("an escape that there is not is refused in words, without the byte behind the backslash") {
+    for (const std::string rest : {"", "\xC3\xA9\"}", "q\"}"}) {
+        const auto errors = errors_of("log: {level: \"x\\" + rest);
+        REQUIRE(errors.size() == 1);
+        CHECK(errors[0].find("a backslash in double quotes begins no escape that YAML knows") !=
+              std::string::npos);
+        CHECK(std::ranges::all_of(errors[0], [](char byte) { return byte >= ' ' && byte <= '~'; }));
+    }
 }
 
 TEST_CASE("a bomb of aliases does not go off") {

@@ -97,7 +97,7 @@ TEST_CASE("an unknown key is refused with the closest one and all that are allow
                   "log.level: info\n") ==
         ConfigErrors{
             "c.yaml:1:1: unknown key \"wep\" (did you mean \"web\"?); allowed: web, containers, events, "
-            "probes, smoothing, self, log",
+            "probes, smoothing, peers, self, log",
             "c.yaml:3:3: unknown key \"maximum\" in containers; allowed: discover, include, exclude, "
             "cgroups, labels, "
             "roots, max, linger",
@@ -112,12 +112,11 @@ TEST_CASE("an unknown key is refused with the closest one and all that are allow
             "podman, crio",
             "c.yaml:7:10: unknown key \"ledgers\" in probes (did you mean \"ledger\"?); allowed: " + kProbes,
             "c.yaml:8:1: unknown key \"log.level\"; allowed: web, containers, events, probes, smoothing, "
-            "self, log"});
+            "peers, self, log"});
 }
 
 TEST_CASE("keys of features that do not exist yet are unknown keys") {
-    for (const auto* text :
-         {"web: {config_file: ''}", "peers: {max: 50}", "containers: {include: [{connects_to: x}]}"}) {
+    for (const auto* text : {"web: {tls: {}}"}) {
         const auto lines = errors_of(text);
         REQUIRE(lines.size() == 1);
         CHECK_THAT(lines[0], Catch::Contains(": unknown key "));
@@ -128,16 +127,16 @@ TEST_CASE("a section must be a mapping") {
     CHECK(
         errors_of("web: 5\nlog: []\nprobes: {ledger: true}\ncontainers: {roots: /x}") ==
         ConfigErrors{
-            "c.yaml:1:6: web: \"5\"; allowed: a mapping of listen",
+            "c.yaml:1:6: web: \"5\"; allowed: a mapping of listen, config_file",
             "c.yaml:2:6: log: a list; allowed: a mapping of level, format",
             "c.yaml:3:18: probes.ledger: \"true\"; allowed: a mapping of enabled, required",
             "c.yaml:4:21: containers.roots: \"/x\"; allowed: a mapping of docker, containerd, podman, crio"});
     CHECK(errors_of("just text") ==
           ConfigErrors{"c.yaml:1:1: the file is not a mapping; allowed: web, containers, events, "
-                       "probes, smoothing, self, log"});
+                       "probes, smoothing, peers, self, log"});
     CHECK(errors_of("\n- a") ==
           ConfigErrors{"c.yaml:2:1: the file is not a mapping; allowed: web, containers, events, "
-                       "probes, smoothing, self, log"});
+                       "probes, smoothing, peers, self, log"});
 }
 
 TEST_CASE("rules and cgroups report each of their problems in its place") {
@@ -157,16 +156,16 @@ TEST_CASE("rules and cgroups report each of their problems in its place") {
 )") == ConfigErrors{
            "c.yaml:3:7: containers.include[0]: a rule without any part; allowed: a mapping of name, image, "
            "runtime, "
-           "cgroup, label",
+           "cgroup, label, connects_to",
            "c.yaml:4:7: containers.include[1]: a rule without any part; allowed: a mapping of name, image, "
            "runtime, "
-           "cgroup, label",
+           "cgroup, label, connects_to",
            "c.yaml:5:7: containers.include[2]: \"text\"; allowed: a mapping of name, image, runtime, cgroup, "
-           "label",
+           "label, connects_to",
            "c.yaml:6:8: unknown key \"nam\" in containers.include[3] (did you mean \"name\"?); allowed: "
            "name, "
            "image, "
-           "runtime, cgroup, label",
+           "runtime, cgroup, label, connects_to",
            "c.yaml:7:14: containers.include[4].name: the quoted text \"\"; allowed: a glob: text with *, ?, "
            "[a-z] or "
            "[!a-z]",
@@ -206,7 +205,8 @@ TEST_CASE("problems of every kind are reported together, in the order of the fil
             "c.yaml:2:18: web.listen: \"1\"; allowed: host:port, [v6 address]:port or :port, port 0 to 65535",
             "c.yaml:3:1: duplicate key \"log\"; it is already in line 1",
             "c.yaml:4:7: aliases (*name) are not allowed; write the value out",
-            "c.yaml:5:1: unknown key \"x\"; allowed: web, containers, events, probes, smoothing, self, log",
+            "c.yaml:5:1: unknown key \"x\"; allowed: web, containers, events, probes, smoothing, peers, "
+            "self, log",
             "c.yaml:5:4: tags (!name) are not allowed; leave the tag out"});
 }
 

@@ -28,7 +28,8 @@ web: {listen: ["[::1]:80", ":0"]}
 containers:
   discover: [podman, lxc]
   include:
-    - {name: web-*, image: "*/nginx:[0-9]*", runtime: docker, cgroup: /system.slice/**, label: {app: "*", "a b": x}}
+    - {name: web-*, image: "*/nginx:[0-9]*", runtime: docker, cgroup: /system.slice/**, label: {app: "*", "a b": x},
+       connects_to: "[2001:db8::1]:5432"}
   exclude: [{runtime: cgroup}]
   cgroups: [{path: /a/*}, {path: "**/b", name: bee}]
   labels: [com.example.*]
@@ -45,9 +46,13 @@ log: {level: trace, format: journal}
     Config expected = default_config();
     expected.web.listen = {"[::1]:80", ":0"};
     expected.containers.discover = {Runtime::podman, Runtime::lxc};
-    expected.containers.include = {
-        {"web-*", "*/nginx:[0-9]*", "docker", "/system.slice/**", {{"app", "*"}, {"a b", "x"}}}};
-    expected.containers.exclude = {{{}, {}, "cgroup", {}, {}}};
+    expected.containers.include = {{"web-*",
+                                    "*/nginx:[0-9]*",
+                                    "docker",
+                                    "/system.slice/**",
+                                    {{"app", "*"}, {"a b", "x"}},
+                                    "[2001:db8::1]:5432"}};
+    expected.containers.exclude = {{{}, {}, "cgroup", {}, {}, {}}};
     expected.containers.cgroups = {{"/a/*", {}}, {"**/b", "bee"}};
     expected.containers.labels = {"com.example.*"};
     expected.containers.roots = {{"/d"}, {"/c1", "/c2"}, {}, {"/cr"}};
@@ -201,4 +206,14 @@ TEST_CASE("globs of labels must be well-formed") {
 }
 
 }  // namespace
+TEST_CASE("a web configuration is named absolutely, or as seen from the file that names it") {
+    CHECK(parsed("web: {config_file: /etc/web.yml}").web.config_file == "/etc/web.yml");
+    CHECK(parsed("web: {config_file: web.yml}").web.config_file == "web.yml");
+    CHECK(parse_config("web: {config_file: web.yml}", "/etc/plimsoll/plimsoll.yaml")->web.config_file ==
+          "/etc/plimsoll/web.yml");
+    CHECK(parsed("web: {config_file: ''}").web.config_file.empty());
+    CHECK(errors_of("web: {config_file: [web.yml]}") ==
+          ConfigErrors{"c.yaml:1:20: web.config_file: a list; allowed: text that is not empty"});
+}
+
 }  // namespace plimsoll

@@ -75,6 +75,12 @@ TEST_CASE("mount points are unescaped, and of several mounts the whole hierarchy
     CHECK(layout->all.size() == 1);
 }
 
+TEST_CASE("a hierarchy that was mounted from a source without a name is one") {
+    const auto layout = layout_of("1 1 0:1 / /memory rw - cgroup  rw,memory\n");
+    REQUIRE(layout);
+    CHECK(layout->controller == "memory");
+}
+
 TEST_CASE("garbled lines of mountinfo are passed over") {
     CHECK(layout_of(std::string("garbage\n - \n1 2 - cgroup2\n1 1 0:1 / \\0 - cgroup\n") + kUnified));
 }

@@ -100,7 +100,11 @@ struct RegistryFixture {
     };
 
     Registry::Callbacks callbacks() {
-        return {.select = [](const std::string& path) -> std::optional<Container> {
+        return {.select = [this](const FoundCgroup& found) -> std::optional<Container> {
+                    const std::string& path = found.path;
+                    if (refused.contains(path)) {
+                        return std::nullopt;
+                    }
                     if (!path.starts_with("/c") && !path.ends_with("/nested")) {
                         return std::nullopt;
                     }
@@ -109,7 +113,7 @@ struct RegistryFixture {
                     }
                     Container container;
                     container.cgroup = path;
-                    container.name = path.substr(1);
+                    container.name = prefix + path.substr(1);
                     return container;
                 },
                 .render =
@@ -147,6 +151,8 @@ struct RegistryFixture {
     }
 
     std::uint64_t now = 1000 * kSecond;
+    std::set<std::string> refused;  // by the rules, as the test has them now
+    std::string prefix;             // of all names
     std::vector<Fold> folds;
     std::set<Handle> forgotten;
     int rendered = 0;

@@ -133,6 +133,16 @@ TEST_CASE("Podman's list gives name and image for every storage driver") {
     }
 }
 
+TEST_CASE("a name in Podman's list that is too long for a name is none") {
+    for (const std::size_t length : {1024U, 1025U}) {
+        Host host;
+        host.files.write("storage/overlay-containers/containers.json",
+                         R"([{"id":")" + kId + R"(","names":[")" + std::string(length, 'x') + R"("]}])");
+        CHECK(host.describe("/machine.slice/libpod-" + kId + ".scope") == Finding::container);
+        CHECK(host.container.name.size() == (length == 1024 ? length : 0));
+    }
+}
+
 TEST_CASE("Podman's infra containers are helpers, but not whatever is called alike") {
     Host host;
     const auto list = [&](const std::string& image) {

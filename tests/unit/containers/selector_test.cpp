@@ -196,3 +196,12 @@ TEST_CASE("names from the outside are taken as they are") {
     CHECK_FALSE(host.select(deep));
     CHECK(host.select(deep + kDocker));
 }
+
+TEST_CASE("a path that does not begin with a slash is looked at once, not for ever") {
+    const Host host;
+    const Selector selector(host.config, "");
+    CHECK(selector.select("a.service"));
+    CHECK_FALSE(selector.select("a"));
+    CHECK(selector.container_around("a.service/b") == "a.service");
+    CHECK_FALSE(selector.container_around("a"));
+}

@@ -138,6 +138,28 @@ TEST_CASE("a death told between walk and comparison is no correction") {
     CHECK(fixture.registry.removed() == 1);
 }
 
+TEST_CASE("a resync of many cgroups pauses again and again, and what is told in a pause is no correction") {
+    WatcherFixture fixture;
+    std::vector<std::pair<std::string, std::uint64_t>> cgroups;
+    for (int i = 0; i < 600; i++) {
+        const std::string path = "/c" + std::to_string(1000 + i);
+        cgroups.emplace_back(path, fixture.mkdir(path));
+    }
+    REQUIRE(fixture.watcher.seed(fixture.now));
+    fixture.pass(kSecond);
+    std::uint64_t pauses = 0;
+    const Watcher::Pause pause = [&] {
+        const auto [path, id] = cgroups[pauses++ * 50];
+        fixture.rmdir(path);
+        fixture.watcher.on_death(WatcherFixture::death(id, fixture.kernel.rmdir(id)), fixture.now);
+    };
+    REQUIRE(fixture.watcher.begin_resync(fixture.now, pause));
+    fixture.watcher.finish_resync(fixture.now, pause);
+    CHECK(pauses >= 6);
+    CHECK(fixture.watcher.corrections() == 0);
+    CHECK(fixture.registry.removed() == pauses);
+}
+
 TEST_CASE("an entry that the kernel kept for a cgroup that is gone is removed") {
     WatcherFixture fixture;
     fixture.kernel.mkdir(30, 1, "/other");  // neither birth nor death was ever heard of

@@ -137,6 +137,22 @@ TEST_CASE_METHOD(Fixture,
     CHECK(events(99, {2}) == Events{{"sda", 31}});
 }
 
+TEST_CASE_METHOD(Fixture, "keyed accounts of what is gone for good leave the map and the heirs") {
+    CHECK(sums.empty());
+    kernel.book(2, "veth1", 23);
+    kernel.book(3, "veth1", 29);
+    kernel.book(3, "eth0", 31);
+    sums.fold(2, kWeb);
+    sums.update();
+    CHECK_FALSE(sums.empty());
+    sums.drop([](const std::string& key) { return key == "veth1"; });
+    CHECK(events(kWeb, {3}) == Events{{"eth0", 31}});
+    CHECK(kernel.size() == 1);
+    kernel.book(3, "veth1", 5);
+    sums.update();
+    CHECK(events(kWeb, {3}) == Events{{"eth0", 31}, {"veth1", 5}});
+}
+
 TEST_CASE_METHOD(Fixture, "keyed accounts that nobody inherits are dropped from the map too") {
     kernel.book(2, "sda", 23);
     sums.fold(2, 0);
@@ -186,6 +202,53 @@ TEST_CASE_METHOD(Fixture, "a tenure is current until its slot changes hands") {
     sums.fold(2, kWeb);
     CHECK(!sums.is_current(before));
     CHECK(sums.is_current(kernel.now(2)));
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "what is given back counts once more with what it had at last, and begins with nothing") {
+    kernel.book(2, "sda", 23);
+    kernel.book(2, "sdb", 29);
+    sums.update();
+    const auto places = sums.give_back([&](std::uint32_t slot, const std::string& key, const Account& seen) {
+        kernel.book(slot, key, 1);  // while it is asked about
+        return key == "sda" && seen.events == 23;
+    });
+    REQUIRE(places.size() == 1);
+    CHECK(places[0].key == "sda");
+    CHECK(kernel.size() == 1);
+    CHECK(events(kWeb, {2}) == Events{{"sda", 24}, {"sdb", 29}});
+    sums.leave(places);
+    CHECK(events(kWeb, {2}) == Events{{"sdb", 29}});
+    kernel.book(2, "sda", 5);
+    sums.update();
+    CHECK(events(kWeb, {2}) == Events{{"sda", 5}, {"sdb", 30}});
+}
+
+TEST_CASE_METHOD(Fixture, "a part of a key's sum is given back, the rest stays") {
+    kernel.book(2, "sda", 23);
+    sums.update();
+    sums.fold(2, kWeb);
+    kernel.book(2, "sda", 29);
+    kernel.book(3, "sda", 31);
+    sums.update();
+    CHECK(sums.sum(kWeb, std::vector<std::uint32_t>{2, 3}, "sda")->events == 83);
+    sums.leave(sums.give_back([](std::uint32_t slot, const auto&, const auto&) { return slot == 2; }));
+    CHECK(sums.sum(kWeb, std::vector<std::uint32_t>{2, 3}, "sda")->events == 54);
+    sums.leave(sums.give_back([](const auto&, const auto&, const auto&) { return true; }));
+    CHECK(sums.sum(kWeb, std::vector<std::uint32_t>{2, 3}, "sda")->events == 23);
+    CHECK_FALSE(sums.sum(kDatabase, std::vector<std::uint32_t>{2, 3}, "sda"));
+    CHECK(kernel.size() == 0);
+}
+
+TEST_CASE_METHOD(Fixture, "accounts of tenures that have ended are the heir's, never given back") {
+    kernel.book(2, "sda", 23);
+    sums.update();
+    sums.fold(2, kWeb);
+    sums.update();
+    int asked = 0;
+    CHECK(sums.give_back([&](const auto&, const auto&, const auto&) { return ++asked > 0; }).empty());
+    CHECK(asked == 0);
+    CHECK(events(kWeb, {}) == Events{{"sda", 23}});
 }
 
 }  // namespace

@@ -54,12 +54,24 @@ TEST_CASE("Another snapshot has another page, and a page lives as long as its re
     CHECK(first->body() == testing::golden_text());
 }
 
-TEST_CASE("One scrape at a time always uses the same buffer") {
+TEST_CASE("One scrape at a time always uses the same buffer, when it is packed") {
     Pages pages;
-    const Page* first = pages.page(fresh(), TextFormat::prometheus, false).get();
+    const Page* first = pages.page(fresh(), TextFormat::prometheus, true).get();
     for (int i = 0; i < 5; ++i) {
-        CHECK(pages.page(fresh(), TextFormat::prometheus, false).get() == first);
+        CHECK(pages.page(fresh(), TextFormat::prometheus, false).get() != first);
+        CHECK(pages.page(fresh(), TextFormat::prometheus, true).get() == first);
     }
+}
+
+TEST_CASE("A page as text is gone with its last reader") {
+    Pages pages;
+    const auto snapshot = fresh();
+    auto page = pages.page(snapshot, TextFormat::prometheus, false);
+    const std::weak_ptr<const Page> seen = page;
+    CHECK(pages.page(snapshot, TextFormat::prometheus, false) == page);
+    page.reset();
+    CHECK(seen.expired());
+    CHECK(pages.page(snapshot, TextFormat::prometheus, false)->body() == testing::golden_text());
 }
 
 TEST_CASE("Threads that scrape several snapshots in several formats get the right page each") {

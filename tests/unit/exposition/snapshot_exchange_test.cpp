@@ -2,6 +2,7 @@
 #include "exposition/snapshot_exchange.h"
 
 #include <poll.h>
+#include <sys/eventfd.h>
 
 #include <atomic>
 #include <catch2/catch.hpp>
@@ -32,6 +33,20 @@ auto ask(SnapshotExchange& exchange) {
 }
 
 }  // namespace
+
+TEST_CASE("A scrape that cannot wake the loop fails at once, and the next one is served") {
+    const auto exchange = make_exchange();
+    REQUIRE(eventfd_write(exchange->fd(), UINT64_MAX - 1) == 0);  // no room for one more: the write fails
+    const auto begin = std::chrono::steady_clock::now();
+    CHECK(exchange->scrape(10s) == nullptr);
+    CHECK(std::chrono::steady_clock::now() - begin < 5s);
+    CHECK_FALSE(exchange->take_pending());
+    auto answer = ask(*exchange);
+    REQUIRE(readable(*exchange, 10s));
+    REQUIRE(exchange->take_pending());
+    exchange->publish(std::make_shared<const Snapshot>());
+    CHECK(answer.get() != nullptr);
+}
 
 TEST_CASE("Nothing is pending until somebody asks") {
     const auto exchange = make_exchange();

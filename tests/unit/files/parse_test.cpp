@@ -57,7 +57,7 @@ TEST_CASE("lines of meminfo are bytes, lines of vmstat are counts") {
         keyed("MemTotal:       24682416 kB\nActive(file):  2 kB\nHugePages_Total:       3\n", take_machine) ==
         Lines{{"MemTotal", 24682416ULL * 1024}, {"Active(file)", 2048}, {"HugePages_Total", 3}});
     CHECK(keyed("pgfault 7\npgscan_direct 8\n", take_machine) == Lines{{"pgfault", 7}, {"pgscan_direct", 8}});
-    CHECK(keyed("A: 1 MB\nB:\nC: x kB\nD: 18446744073709551615 kB\n: \nE: 1 kB\n", take_machine) ==
+    CHECK(keyed("A: 1 MB\nB:\nC: x kB\nD: 18446744073709551615 kB\n: \n: 3 kB\nE: 1 kB\n", take_machine) ==
           Lines{{"E", 1024}});
 }
 

@@ -172,7 +172,9 @@ std::set<std::string> ignored_calls() {
 /// Where a thread in a call of this class ends up, as the page says it; the order is the page's.
 const std::vector<std::pair<plimsoll_call_class, std::string>> kClassTitles = {
     {CALL_FUTEX, "`futex`"},
-    {CALL_POLL, "`poll`"},
+    {CALL_POLL, "`poll`, on an array of descriptors"},
+    {CALL_SELECT, "`poll`, on sets of them"},
+    {CALL_EPOLL, "`poll`, on an epoll instance"},
     {CALL_SLEEP, "`sleep`"},
     {CALL_CHILD, "`child`"},
     {CALL_FORK, "`child` while killable, else `blocked`"},

@@ -190,5 +190,24 @@ TEST_CASE("a moved descriptor has one owner") {
     CHECK(fcntl(number, F_GETFD) == -1);
 }
 
+TEST_CASE("a timer's period can be changed while the loop runs") {
+    EventLoop loop = make_loop();
+    int calls = 0;
+    const auto timer = loop.timer(1h, [&] {
+        if (++calls == 3) {
+            loop.stop();
+        }
+    });
+    REQUIRE(timer);
+    REQUIRE(loop.every(1ms, [&] {
+        static bool changed = false;
+        if (!std::exchange(changed, true)) {
+            REQUIRE(EventLoop::set_period(*timer, 1ms));
+        }
+    }));
+    REQUIRE(loop.run());
+    CHECK(calls == 3);
+}
+
 }  // namespace
 }  // namespace plimsoll

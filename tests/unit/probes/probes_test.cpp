@@ -16,12 +16,15 @@ const std::set<std::string_view> kOfTheMachine{"machine_cpu_cores", "machine_mem
 const std::set<std::string_view> kCountersByAnotherName{"container_memory_failcnt"};
 const std::set<std::string_view> kGaugesByAnotherName{"container_fs_inodes_total"};
 
-TEST_CASE("probes have different names and at least one family each") {
+// Those that only add to families of others.
+const std::set<std::string_view> kSuppliers{"traffic"};
+
+TEST_CASE("probes have different names and at least one family each, or supply those of others") {
     std::set<std::string_view> names;
     for (const auto& probe : make_probes()) {
         CHECK(names.insert(probe->name()).second);
         CHECK_FALSE(probe->method().empty());
-        CHECK_FALSE(probe->metrics().empty());
+        CHECK(probe->metrics().empty() == kSuppliers.contains(probe->name()));
     }
     CHECK(names.contains("ledger"));
     CHECK(names.contains("process"));
