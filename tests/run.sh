@@ -6,15 +6,17 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root" || exit 1
 export PYTHONDONTWRITEBYTECODE=1 LC_ALL=C.UTF-8
 logs=$root/build/test-logs
-suites=(unit meta bpf e2e vm asan tsan)
+suites=(unit meta bpf e2e faults vm asan tsan)
 
 usage() {
     cat <<END
 usage: sudo tests/run.sh [--only SUITE]… [--full]
 
-Suites, in this order: ${suites[*]}. bpf, e2e, vm and a part of asan need root.
+Suites: ${suites[*]}. bpf, e2e, faults, vm and a part of asan need root. In this order,
+but for vm, which runs beside asan and tsan: it needs one CPU, and they hardly look at the clock.
   --only SUITE   only this one; may be repeated
-  --full         also what takes too long for every run: vm with each of its kernels and with more of the suites
+  --full         also what takes too long for every run: vm with each of its boots and with more of the suites, faults
+                 with all that can be counted through, ten minutes of fuzzing; some four hours in all
 
 vm boots one of Debian's kernels 6.1 and 6.12, in turn from commit to commit, with systemd and cgroup v2 in emulation;
 PLIMSOLL_VM_KERNEL=6.1 chooses.
@@ -28,7 +30,7 @@ only=() full=()
 while [ $# -gt 0 ]; do
     case $1 in
         --only) only+=("${2:-}"); shift $(($# > 1 ? 2 : 1)) ;;
-        --full) full=(--full); shift ;;
+        --full) full=(--full); export PLIMSOLL_FULL=1; shift ;;
         -h | --help) usage; exit 0 ;;
         *) usage >&2; exit 2 ;;
     esac
@@ -38,15 +40,45 @@ for name in ${only[@]+"${only[@]}"}; do
 done
 [ ${#only[@]} -eq 0 ] || suites=("${only[@]}")
 
-passed=0 failed=0 skipped=0 summary=()
+passed=0 failed=0 skipped=0 summary=() causes=()
 
 # run NAME LIMIT COMMAND…: one suite or build step. Shows its output, then adds what it counted to the sums.
 run() {
-    local name=$1 limit=$2 begin=$SECONDS log=$logs/$1.log code p f s
+    local name=$1 limit=$2 begin=$SECONDS
     shift 2
     printf '\n=== %s\n' "$name"
-    timeout --kill-after=30 "$limit" "$@" </dev/null 2>&1 | tee "$log"
-    code=${PIPESTATUS[0]}
+    timeout --kill-after=30 "$limit" "$@" </dev/null 2>&1 | tee "$logs/$name.log"
+    add "$name" "$limit" "${PIPESTATUS[0]}" "$begin"
+}
+
+# begin NAME LIMIT COMMAND…: a suite beside the next ones; finish shows what became of it.
+begin() {
+    beside=$1 beside_limit=$2 beside_begin=$SECONDS
+    shift 2
+    printf '\n=== %s begins; its output comes when it has ended\n' "$beside"
+    timeout --kill-after=30 "$beside_limit" "$@" </dev/null >"$logs/$beside.log" 2>&1 &
+    beside_pid=$!
+}
+
+finish() {
+    [ -n "${beside:-}" ] || return 0
+    local code=0
+    wait "$beside_pid" || code=$?
+    printf '\n=== %s\n' "$beside"
+    cat "$logs/$beside.log"
+    add "$beside" "$beside_limit" "$code" "$beside_begin"
+    beside=
+}
+
+# What runs beside must not outlive this script.
+end_beside() { [ -z "${beside:-}" ] || { kill "$beside_pid" && wait "$beside_pid"; } 2>/dev/null; }
+trap end_beside EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# add NAME LIMIT EXIT_CODE BEGIN: what the log of a suite that has ended counts.
+add() {
+    local name=$1 limit=$2 code=$3 begin=$4 log=$logs/$1.log p f s
     if [ "$code" = 124 ]; then echo "$name: not finished after $limit s" | tee -a "$log"; fi
     read -r p f s < <(count "$log" "$code")
     passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
@@ -54,6 +86,7 @@ run() {
     if [ $((p + f + s)) = 0 ]; then result="done"; fi
     printf '=== %s: %s (%d s)\n' "$name" "$result" $((SECONDS - begin))
     summary+=("$(printf '%-16s %-40s %4d s' "$name" "$result" $((SECONDS - begin)))")
+    if [ "$f" != 0 ]; then causes+=("$(printf '\n=== %s: what failed\n' "$name"; failures "$log")"); fi
     return "$code"
 }
 
@@ -82,6 +115,17 @@ count() { # LOG EXIT_CODE
         }' "$1"
 }
 
+# Of a suite's log what failed and why: unittest's FAIL and ERROR, vm's failed, Catch's FAILED; else how it ended.
+failures() { # LOG
+    awk '
+        { last[NR % 10] = $0 }
+        /^(FAIL|ERROR): / || /^failed  / { inside = 1 }
+        /^$/ || /^passed  / { inside = 0 }
+        / FAILED:$/ { for (i = NR - 9; i < NR; ++i) if (i > 0) print last[i % 10]; more = 8 }
+        inside || more > 0 { print; some = 1; --more }
+        END { if (!some) for (i = NR - 9; i <= NR; ++i) if (i > 0) print last[i % 10] }' "$1" | cut -c 1-300 | head -n 40
+}
+
 wanted() { [[ " ${suites[*]} " == *" $1 "* ]]; }
 is_root() { [ "$(id -u)" = 0 ]; }
 
@@ -93,7 +137,7 @@ build() { # PRESET TARGET…
     local preset=$1
     shift
     # shellcheck disable=SC2016 # the inner shell expands them
-    run "build $preset" 1800 sh -ec 'preset=$1; shift
+    run "build $preset" 2400 ${beside:+nice} sh -ec 'preset=$1; shift
         cmake --preset "$preset" -DPLIMSOLL_TESTS=ON >/dev/null
         cmake --build --preset "$preset" --target "$@"' sh "$preset" "$@"
 }
@@ -119,26 +163,34 @@ fi
 if wanted e2e; then
     if is_root; then python_suite e2e 1800 tests/e2e/test_*.py; else skip e2e "needs root"; fi
 fi
+if wanted faults; then
+    if is_root; then python_suite faults $((${#full[@]} ? 14400 : 1800)) tests/faults/test_*.py
+    else skip faults "needs root"; fi
+fi
 if wanted vm; then
-    if is_root; then run vm 3600 python3 -u tests/vm/run.py ${full[@]+"${full[@]}"}; else skip vm "needs root"; fi
+    if is_root; then begin vm 20000 python3 -u tests/vm/run.py ${full[@]+"${full[@]}"}; else skip vm "needs root"; fi
 fi
 
 # The sanitizers' runtimes want a plain address space: setarch -R turns its randomisation off.
 plain=(setarch "$(uname -m)" -R)
 export ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=halt_on_error=1
+asan=
 if wanted asan && build asan plimsoll unit_tests; then
-    run "unit asan" 900 "${plain[@]}" build/asan/tests/unit_tests
-    if is_root; then
-        run "e2e asan" 600 env PLIMSOLL_BINARY="$root/build/asan/plimsoll" \
-            "${plain[@]}" python3 -u tests/support/run_python.py tests/e2e/test_smoke.py
-    else
-        skip "e2e asan" "needs root"
-    fi
+    asan=built
+    run "unit asan" 1800 "${plain[@]}" build/asan/tests/unit_tests
 fi
 if wanted tsan && build tsan unit_tests; then
     run "unit tsan" 1800 "${plain[@]}" build/tsan/tests/unit_tests
 fi
+finish  # before what looks at the clock
+if [ -n "$asan" ] && is_root; then
+    run "e2e asan" 900 env PLIMSOLL_BINARY="$root/build/asan/plimsoll" \
+        "${plain[@]}" python3 -u tests/support/run_python.py tests/e2e/test_smoke.py tests/e2e/test_reload.py
+elif [ -n "$asan" ]; then
+    skip "e2e asan" "needs root"
+fi
 
+if [ ${#causes[@]} != 0 ]; then printf '%s\n' "${causes[@]}"; fi
 printf '\n=== summary (%d s)\n' "$SECONDS"
 printf '%s\n' "${summary[@]}"
 counts="$passed passed, $failed failed"

@@ -182,8 +182,8 @@ class Host(unittest.TestCase):
             families = agent.metrics()
             self.assertEqual(kernel_failures(families), {})
             up = families.by("probe", "plimsoll_probe_up")
-            # Only these two look into processes, and say so: CAP_SYS_PTRACE.
-            self.assertEqual({probe for probe, value in up.items() if not value}, {"network", "filesystem"}, up)
+            # Only these look into processes, and say so: CAP_SYS_PTRACE.
+            self.assertEqual({probe for probe, value in up.items() if not value}, {"network", "traffic", "filesystem"}, up)
             self.assertLessEqual({"ledger", "process", "cpu", "memory", "diskio", "pressure", "tasks", "machine"}, set(up))
             self.assertEqual(len(families.samples("container_cpu_usage_seconds_total", id=cgroup.path)), 1)
             self.assertGreater(families.value("container_memory_usage_bytes", id="/"), 0)

@@ -89,16 +89,18 @@ class List(unittest.TestCase):
         self.assertEqual((done.returncode, json.loads(done.stdout)), (0, []))
 
 
-# Families that some cgroup versions or kernels do not tell, and those of devices, sockets, failures, io_uring, AIO and
+# Families that some cgroup versions or kernels do not tell, and those of devices, sockets, io_uring, AIO and
 # waits, which appear on first use.
 NOT_EVERYWHERE = {"container_memory_events_high_total", "container_memory_events_max_total",
                   "container_socket_bytes_total", "container_socket_operations_total",
-                  "container_tcp_connections_failed_total", "container_tcp_accept_seconds",
+                  "container_tcp_accept_seconds",
                   *("container_fs_%s_total" % what for what in ("reads", "writes", "reads_bytes", "writes_bytes")),
                   "container_io_uring_requests_total", "container_io_uring_punted_total", "container_io_uring_seconds",
                   "container_aio_submissions_total", "container_wait_seconds", "container_block_in_flight",
                   *("container_block_%s_total" % what for what in ("bytes", "operations", "errors", "merges")),
-                  "container_block_queue_seconds", "container_block_device_seconds"}
+                  "container_block_queue_seconds", "container_block_device_seconds",
+                  *("container_peer_%s_total" % what for what in ("bytes", "connections", "errors", "wait_seconds")),
+                  *("container_tcp_%s_seconds" % what for what in ("connect", "rtt", "connection"))}
 
 
 class Metrics(unittest.TestCase):

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import sys
 import time
 import unittest
 
@@ -84,6 +85,34 @@ LOAD = ("while :; do dd if=/dev/zero of=/data/$$ bs=64k count=16 oflag=direct; d
         "iflag=direct; true | cat; done 2>/dev/null & exec " + " ".join(burner_argv(1000, 2)))
 
 
+# Talks to itself over each kind of socket, waits for the answers, is refused and resets connections.
+TALK = """
+import socket, struct, threading, time
+listener = socket.create_server(("127.0.0.1", 7001))
+datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+datagrams.bind(("127.0.0.1", 7001))
+local, far = socket.socketpair()
+def answer():
+    while True:
+        with listener.accept()[0] as connection:
+            connection.recv(1)
+            time.sleep(0.02)
+            connection.sendall(b"x" * 100)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            datagrams.recv(10)
+            far.sendall(far.recv(10))
+threading.Thread(target=answer, daemon=True).start()
+while True:
+    with socket.create_connection(("127.0.0.1", 7001)) as connection:
+        connection.sendall(b"x")
+        connection.recv(100)
+    socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("127.0.0.1", 7001))
+    local.sendall(b"x")
+    local.recv(10)
+    socket.socket().connect_ex(("127.0.0.1", 7002))
+"""
+
+
 def panels(dashboard):
     for panel in dashboard["panels"]:
         yield panel
@@ -159,7 +188,7 @@ class Queries(unittest.TestCase):
         runc = RuncRuntime()
         cls.addClassCleanup(runc.close)
         cls.enterClassContext(Cgroup(cls.pod.cgroup))
-        cls.agent = Agent(runtimes=[docker, cls.pod])
+        cls.agent = Agent({"probes": {"io": {"enabled": True}}}, runtimes=[docker, cls.pod])
         cls.addClassCleanup(cls.agent.stop)
         disk = LoopDisk(mounted=True)
         work = {"mounts": [(disk.path, "/data")], "memory": LIMIT}
@@ -169,6 +198,7 @@ class Queries(unittest.TestCase):
         disk.count_for(front.cgroup)
         cls.connect(cls.web, 1)
         cls.connect(front, 2)
+        cls.talk(cls.web)
         cls.prometheus = Prometheus([cls.agent], rules=[RULES], job="cadvisor")
         cls.addClassCleanup(cls.prometheus.stop)
         cls.prometheus.wait_scrapes(SCRAPES)
@@ -187,6 +217,14 @@ class Queries(unittest.TestCase):
         pings = Daemon(["ip", "netns", "exec", peer.name, "ping", "-q", "-i", "0.2", "10.235.%d.2" % number],
                        workdir() + "/pings")
         cls.addClassCleanup(pings.stop)
+
+    @classmethod
+    def talk(cls, container):
+        inside = ["nsenter", "-t", container.pid, "-n"]
+        run([*inside, "ip", "link", "set", "lo", "up"])
+        process = container.cgroup.spawn([*inside, sys.executable, "-c", TALK])
+        cls.addClassCleanup(process.wait)
+        cls.addClassCleanup(process.kill)
 
     def ask(self, expression):
         """Whether it returns data, and none that is no number."""

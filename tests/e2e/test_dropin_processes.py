@@ -215,7 +215,7 @@ class Privileges(Case):
         wanted = {**watching(PREFIX), "probes": {"descriptors": {"enabled": True}}}
         with Agent(wanted, wrapper=["setpriv", "--bounding-set", "-sys_ptrace"]) as agent:
             families = agent.metrics()
-            for name in ("network", "filesystem", "descriptors"):
+            for name in ("network", "traffic", "filesystem", "descriptors"):
                 self.assertEqual(families.value("plimsoll_probe_up", probe=name), 0)
                 self.assertRegex(agent.log(), "probe %s: the agent needs CAP_SYS_PTRACE" % name)
             self.assertEqual(families.value("plimsoll_probe_up", probe="ledger"), 1)

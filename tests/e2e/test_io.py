@@ -3,9 +3,10 @@
 
 import json
 import math
+import re
 import unittest
 
-from testbed import Agent, Cgroup, LoopDisk, watching, workdir
+from testbed import SLOWNESS, Agent, Cgroup, LoopDisk, command, program_names, watching, workdir
 
 OPERATIONS = 1009
 JOBS = {
@@ -20,13 +21,17 @@ JOBS = {
 }
 
 
+def by_method(method):
+    return dict(watching("/plimsoll-test"), probes={"io": {"enabled": True, "method": method}})
+
+
 def fio(cgroup, disk, options):
     """Runs a job in the cgroup; what fio measured of it."""
     result = workdir() + "/fio.json"
     job = ["fio", "--name=job", "--filename=" + disk.device, "--size=8M", "--bs=3k", "--thread=1",
            "--number_ios=%d" % OPERATIONS, "--output-format=json", "--output=" + result, *options]
     process = cgroup.spawn(job)
-    code = process.wait(timeout=120)
+    code = process.wait(timeout=120 * SLOWNESS)
     with open(result, encoding="utf-8") as file:
         text = file.read()
     if code != 0:
@@ -44,7 +49,7 @@ def bucket_of_median(families, name, **labels):
 class Fio(unittest.TestCase):
     def setUp(self):
         self.disk = LoopDisk()
-        self.agent = self.enterContext(Agent(dict(watching("/plimsoll-test"), probes={"io": {"enabled": True}})))
+        self.agent = self.enterContext(Agent(by_method("auto")))
 
     def run_in_container(self, name, options):
         with Cgroup("/plimsoll-test/" + name) as cgroup:
@@ -84,6 +89,50 @@ class Fio(unittest.TestCase):
                                          **{"class": "block"})
                 print("    median of fio %.1f us (bucket %d), ours in bucket %d" % (median_us, wanted, found))
                 self.assertLessEqual(abs(found - wanted), 1)
+
+# What each method loads, and what `plimsoll check` says that it costs.
+AT_ALL_CALLS = {"on_sys_enter", "on_sys_exit"}
+COSTS = {"fentry": "by fentry: only calls that read and write pay",
+         "syscalls": "by the hooks of all system calls: each one of the machine pays"}
+
+
+class Methods(unittest.TestCase):
+    def check(self, method):
+        """The verdict and the detail of `plimsoll check` about the probe."""
+        path = workdir() + "/plimsoll.yaml"
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(by_method(method), file)
+        return re.search(r"(?m)^(\S+) +probe io +(.*)$", command("check", "--config", path).stdout).groups()
+
+    def assert_method(self, asked, used):
+        """It is told, it is what the agent has loaded, and it counts what dd does."""
+        self.assertIn(COSTS[used], self.check(asked)[1])
+        with Cgroup("/plimsoll-test/dd") as cgroup, Agent(by_method(asked)) as agent:
+            self.assertEqual(cgroup.spawn(["dd", "if=/dev/zero", "of=/dev/null", "bs=17", "count=1009",
+                                           "status=none"]).wait(60), 0)
+            families = agent.metrics()
+            self.assertEqual(families.value("plimsoll_probe_up", probe="io"), 1)
+            self.assertEqual(families.by("method", "plimsoll_probe_info", probe="io"), {used: 1})
+            self.assertEqual(AT_ALL_CALLS & program_names(agent.pid), AT_ALL_CALLS if used == "syscalls" else set())
+            for direction in ("read", "write"):
+                labels = {"id": cgroup.path, "class": "other", "direction": direction}
+                self.assertEqual((families.value("container_io_operations_total", **labels),
+                                  families.value("container_io_bytes_total", **labels)), (1009, 1009 * 17))
+
+    def test_syscalls_works_on_every_kernel(self):
+        self.assert_method("syscalls", "syscalls")
+
+    def test_fentry_where_the_kernel_allows_it(self):
+        verdict, why = self.check("fentry")
+        if verdict != "ok":
+            with Agent(by_method("fentry")) as agent:
+                self.assertEqual(agent.value("plimsoll_probe_up", probe="io"), 0)
+                self.assertIn(why.split(";")[0], agent.log())
+            self.skipTest(why)
+        self.assert_method("fentry", "fentry")
+
+    def test_auto_is_the_first_that_works(self):
+        self.assert_method("auto", "fentry" if self.check("fentry")[0] == "ok" else "syscalls")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ CONFIG = "/etc/plimsoll/plimsoll.yaml"
 MODES = {"bin/plimsoll": 0o755, "lib/systemd/system/plimsoll.service": 0o644, "share/man/man8/plimsoll.8.gz": 0o644,
          "share/bash-completion/completions/plimsoll": 0o644, "share/doc/plimsoll/copyright": 0o644,
          "share/doc/plimsoll/changelog.gz": 0o644, "share/doc/plimsoll/metrics.md": 0o644,
-         "share/doc/plimsoll/operations.md": 0o644}
+         "share/doc/plimsoll/operations.md": 0o644, "lib/plimsoll/libssl.so": 0o644, "lib/plimsoll/libcrypto.so": 0o644}
 
 
 def delivered():

@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """plimsoll.service under a real systemd: the package on a booted Debian, in the sandbox that the unit describes."""
 
+import json
 import os
 import re
+import shutil
 import signal
 import unittest
 
-from testbed import (Cgroup, NspawnRuntime, RemoteShell, RuncRuntime, Service, held_by, run, still_there, wait_until,
-                     workdir)
+from testbed import (Authority, Cgroup, NspawnRuntime, RemoteShell, RuncRuntime, Service, bcrypt, held_by, note, run,
+                     still_there, wait_until, workdir)
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 UNIT_FILE = ROOT + "/deploy/systemd/plimsoll.service"
 EXPOSURE = 2.3  # what systemd-analyze calls OK goes up to 5
-CAPABILITIES = {"CAP_DAC_READ_SEARCH": 2, "CAP_SYS_PTRACE": 19, "CAP_PERFMON": 38, "CAP_BPF": 39}
+CAPABILITIES = {"CAP_DAC_READ_SEARCH": 2, "CAP_NET_ADMIN": 12, "CAP_SYS_PTRACE": 19, "CAP_PERFMON": 38, "CAP_BPF": 39}
 NOWHERE = {"web": {"listen": ["192.0.2.1:9752"]}}  # for documentation only, so no host has it
 BESIDE = "/plimsoll-service"
 
@@ -42,7 +44,7 @@ class UnitFile(unittest.TestCase):
         left = re.findall(r"^✗ (\S+?)=(\S*)", done.stdout, re.MULTILINE)
         self.assertTrue(left)
         for setting, value in left:
-            for name in [setting.split("=")[0].split("/")[0]] + re.findall(r"CAP_(?:BPF|SYS_PTRACE)|AF_\w+", value):
+            for name in [setting.split("=")[0].split("/")[0]] + re.findall(r"CAP_(?:BPF|NET_ADMIN|SYS_PTRACE)|AF_\w+", value):
                 self.assertIn(name, unit_text())
 
 
@@ -71,12 +73,18 @@ class Running(Case):
 
     def test_it_has_the_capabilities_of_the_unit_and_is_nobody(self):
         listed = re.search(r"^CapabilityBoundingSet=(.*)", unit_text(), re.MULTILINE).group(1).split()
-        wanted = "%016x" % sum(1 << CAPABILITIES[name] for name in listed)
+        def mask(names):
+            return "%016x" % sum(1 << CAPABILITIES[name] for name in names)
         threads = list(status(self.service.pid()))
         self.assertGreater(len(threads), 1)
         for thread in threads:
-            for field in ("CapEff", "CapPrm", "CapBnd", "CapAmb"):
-                self.assertEqual(thread[field], wanted, field)
+            self.assertEqual(thread["CapBnd"], mask(listed))
+            self.assertEqual((thread["CapInh"], thread["CapAmb"]), (mask(()), mask(())))
+        loop, *web = threads
+        self.assertEqual((loop["CapEff"], loop["CapPrm"]), (mask(set(listed) - {"CAP_BPF", "CAP_PERFMON"}), mask(listed)))
+        self.assertEqual({(thread["CapEff"], thread["CapPrm"]) for thread in web}, {(mask(()), mask(()))})
+        note("service", "starts in its sandbox with its five capabilities, under a user of its own", "yes")
+        for thread in threads:
             self.assertNotIn("0", thread["Uid"].split())
             self.assertEqual((thread["NoNewPrivs"], thread["Seccomp"]), ("1", "2"))
 
@@ -87,6 +95,45 @@ class Running(Case):
         self.assertRegex(self.service.log(), "warning: self.bpf_stats: .*CAP_SYS_ADMIN")
         self.start_over("CapabilityBoundingSet=CAP_SYS_ADMIN\nAmbientCapabilities=CAP_SYS_ADMIN")
         self.assertTrue(self.service.metrics().samples("plimsoll_program_runs_total"))
+
+    def test_a_reload_reads_the_configuration_again(self):
+        pid = self.service.pid()
+        for tcp in (False, True):  # a probe that has to get at the kernel again, in the sandbox
+            self.service.configure({"probes": {"tcp": {"enabled": tcp}}})
+            self.service.sh("systemctl reload plimsoll")
+            wait_until(lambda tcp=tcp: self.probes().get("tcp") == (1 if tcp else None), 10, "the reload", interval=0.1)
+        self.service.configure("nonsense: 1")
+        self.service.sh("systemctl reload plimsoll")
+        wait_until(lambda: self.service.metrics().value("plimsoll_config_last_reload_successful") == 0, 10,
+                   "the second reload", interval=0.1)
+        self.assertIn("nonsense", self.service.log())
+        self.assertEqual(self.service.show("ActiveState", "NRestarts"), {"ActiveState": "active", "NRestarts": "0"})
+        self.assertEqual((self.service.pid(), self.probes()["tcp"]), (pid, 1))
+        note("service", "reloads", "yes")
+
+    def test_it_serves_tls_with_secrets_that_only_root_may_read(self):
+        """In the sandbox, and without OpenSSL's package for developers."""
+        authority = Authority()
+        for source, name in zip(authority.issue("agent"), ("agent.pem", "agent.key")):
+            shutil.copy(source, self.service.shared)
+            self.service.sh("mkdir -pm 700 /etc/plimsoll/tls; install -m 600 /out/%s /etc/plimsoll/tls/%s"
+                            % (os.path.basename(source), name))
+        web = {"tls_server_config": {"cert_file": "tls/agent.pem", "key_file": "tls/agent.key"},
+               "basic_auth_users": {"prometheus": bcrypt("secret", 5)}}
+        self.service.write("/etc/plimsoll/web.yml", json.dumps(web))
+        self.service.sh("chmod 600 /etc/plimsoll/web.yml; ! ls /usr/lib/*/libssl.so")
+        self.service.configure({"web": {"config_file": "web.yml"}})
+        self.service.sh("systemctl reload plimsoll")
+
+        def answer(*arguments):
+            return run(["nsenter", "-t", self.service.container.pid, "-n", "curl", "-s", "--cacert", authority.certificate,
+                        "-w", "%{http_code}", *arguments, "https://127.0.0.1:9752/readyz"], check=False).stdout
+        wait_until(lambda: answer("-u", "prometheus:secret") == "ready\n200", 10, "TLS", interval=0.1)
+        self.assertTrue(answer().endswith("401"))
+        self.assertNotIn("everybody", self.service.log())
+
+    def probes(self):
+        return self.service.metrics().by("probe", "plimsoll_probe_up")
 
     def test_containers_inside_and_beside_are_counted_apart(self):
         inside = self.service.container.cgroup_path + "/payload/system.slice/inside.service"
@@ -115,6 +162,7 @@ class Ending(Case):
                          {"ActiveState": "inactive", "Result": "success", "ExecMainStatus": "0", "NRestarts": "0"})
         self.assertFalse(os.path.exists(Cgroup(self.service.cgroup_path).identity()))
         wait_until(lambda: not any(still_there(held).values()), 10, "end of the BPF programs", interval=0.1)
+        note("service", "stops", "yes")
 
     def test_an_agent_that_hangs_is_started_again(self):
         self.start_over("WatchdogSec=3s")
@@ -128,13 +176,17 @@ class Ending(Case):
         self.service.wait_for(40, NRestarts="1", ActiveState="active")
         self.assertNotEqual(self.service.pid(), hung)
         self.assertIn("Watchdog timeout", self.service.log())
+        note("service", "feeds its watchdog", "yes")
         self.service.metrics()
 
     def test_an_agent_that_is_killed_is_started_again(self):
         self.start_over("RestartSec=100ms")
         os.kill(self.service.pid(), signal.SIGKILL)
         self.service.wait_for(NRestarts="1", ActiveState="active")
+        self.service.sh("systemctl kill -s ABRT plimsoll")
+        self.service.wait_for(NRestarts="2", ActiveState="active")
         self.service.metrics()
+        note("service", "is started again after SIGABRT", "yes")
 
     def test_a_mistake_in_the_configuration_waits_for_a_person(self):
         self.service.configure("web: {listn: [':9752']}\n")
@@ -201,19 +253,21 @@ class Sandbox(Case):
         self.service.write("/var/lib/docker/secret", "of root's")
         self.service.sh("chmod 600 /var/lib/docker/secret; systemd-run -q --unit=other -p User=nobody sleep 1000")
         script = """
-            plimsoll check >/dev/null && echo programs
+            checked=$(plimsoll check) && echo programs
+            echo "$checked" | grep -q "^ok *probe traffic" && echo traffic
             readlink /proc/%s/ns/net >/dev/null && echo namespace
             cat /var/lib/docker/secret >/dev/null && echo file
             true
         """ % self.service.sh("systemctl show -P MainPID other").strip()
-        self.assertEqual(self.look(script), ["programs", "namespace", "file"])
-        lost = {"CAP_BPF": {"programs"}, "CAP_PERFMON": {"programs"}, "CAP_SYS_PTRACE": {"namespace"},
-                "CAP_DAC_READ_SEARCH": {"programs", "file"}}
+        self.assertEqual(self.look(script), ["programs", "traffic", "namespace", "file"])
+        lost = {"CAP_BPF": {"programs", "traffic"}, "CAP_PERFMON": {"programs", "traffic"},
+                "CAP_SYS_PTRACE": {"traffic", "namespace"}, "CAP_DAC_READ_SEARCH": {"programs", "traffic", "file"},
+                "CAP_NET_ADMIN": {"traffic"}}
+        everything = set.union(*lost.values())
         self.assertEqual(set(lost), set(CAPABILITIES))
         for name, what in lost.items():
             with self.subTest(name):
-                seen = {line for line in self.look(script, without=name) if line in ("programs", "namespace", "file")}
-                self.assertEqual({"programs", "namespace", "file"} - seen, what)
+                self.assertEqual(everything - set(self.look(script, without=name)), what)
 
     def test_it_can_change_nothing_even_where_anybody_can(self):
         places = " ".join(place + "/for-all" for place in ("/etc", "/usr", "/var/lib", "/home", "/run", "/srv"))

@@ -11,7 +11,7 @@ from testbed import (Agent, Cgroup, DockerRuntime, PodmanRuntime, RuncRuntime, T
                      watching, workdir)
 
 CONFIG = {"containers": {"discover": ["docker", "podman"], "cgroups": [{"path": "/plimsoll-test/*"}]}}
-SECONDS = 0.5
+SECONDS = 0.3
 UNCONFINED = ("--security-opt", "seccomp=unconfined")  # their filters refuse io_uring and futex_waitv
 
 
@@ -41,6 +41,18 @@ class ThreadStates(unittest.TestCase):
 
     def test_podman(self):
         self.check(PodmanRuntime, options=UNCONFINED)
+
+    def test_waits_that_nobody_saw_end(self):
+        """Where no program runs in the context of the sandbox's init, switches from it are unseen; orphans keep it busy."""
+        orphans = subprocess.Popen(["bash", "-c", "while :; do ( (sleep 0.001 &) ); done"])
+        self.addCleanup(orphans.wait)
+        self.addCleanup(orphans.kill)
+        with RuncRuntime() as runtime, Agent(CONFIG, [runtime]) as agent, Waiter(runtime, "waiter", workdir()) as waiter:
+            for kind in ("fsync", "direct_read", "direct_read", "direct_read", "tcp_recv"):
+                with self.subTest(kind):
+                    measurement = measure(agent, waiter, kind, SECONDS)
+                    self.assertEqual(measurement.problems(), [])
+                    self.assertEqual(measurement.kind_problems(), [])
 
 
 SERVER = """

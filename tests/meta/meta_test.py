@@ -9,12 +9,16 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import unittest
 from pathlib import Path
 from urllib.parse import unquote
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/support"))
+import kernel_support  # noqa: E402 pylint: disable=wrong-import-position
+
 LINE_LIMIT = 350  # the aim is 300
 LINES_OF = ("daemon", "bpf", "tests")
 APACHE = "SPDX-License-Identifier: Apache-2.0"
@@ -169,6 +173,9 @@ class Documentation(MetaTest):
                 elif anchor and path.suffix == ".md" and anchor not in self.headings(path.relative_to(ROOT)):
                     problems.append(f"{page}: {target}: no such heading")
         self.fail_with(problems)
+
+    def test_the_page_of_kernels_is_what_the_facts_say(self):
+        self.assertEqual(read(Path(kernel_support.DOCUMENT)), kernel_support.render())
 
     def test_the_metrics_page_is_what_the_program_prints(self):
         program = self.need(os.environ.get("PLIMSOLL_BINARY", "build/release/plimsoll"))

@@ -13,6 +13,7 @@ import unittest
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 SLOWNESS = "20"  # roughly, for the tests: see tests/support/plimsoll_testbed/slowness.py
+FACTS = "/run/plimsoll-facts"
 LOG_END = 12000  # characters of a failed test's log
 
 
@@ -36,10 +37,12 @@ class Choice:
 
     def __init__(self, wire, pattern, rules):
         self._wire, self._pattern, self._rules = wire, pattern, rules
+        self.matched = False
 
     def takes(self, test):
         if not re.search(self._pattern, test):
             return False
+        self.matched = True
         reason = next((reason for pattern, reason in self._rules if re.search(pattern, test)), None)
         if reason:
             self._wire.verdict(test, "skipped", 0, reason)
@@ -128,7 +131,7 @@ def run_catch(wire, choice, binary):
 
 def run_suite(name, job):
     """In a process of its own."""
-    os.environ["PLIMSOLL_SLOWNESS"] = SLOWNESS
+    os.environ.update(PLIMSOLL_SLOWNESS=SLOWNESS, PLIMSOLL_FACTS=FACTS)
     name, _, pattern = name.partition(":")
     wire = Wire()
     choice = Choice(wire, pattern, job["left_out"])
@@ -136,6 +139,16 @@ def run_suite(name, job):
         run_catch(wire, choice, ROOT + "/build/release/tests/bpf_tests")
     else:
         run_python(wire, choice, "%s/tests/%s.py" % (ROOT, name))
+    if not choice.matched:
+        wire.verdict("%s:%s" % (name, pattern), "failed", 0, "", "no test has such a name")
+
+
+def send_facts(wire):
+    sys.path.insert(0, ROOT + "/tests/support")
+    from plimsoll_testbed.facts import place  # pylint: disable=import-outside-toplevel
+    if os.path.exists(FACTS):
+        with open(FACTS, encoding="utf-8") as lines:
+            wire.send(place=place(), facts=[json.loads(line) for line in lines])
 
 
 def main():
@@ -156,6 +169,7 @@ def main():
             os.killpg(child.pid, 9)
             ended = "not finished after %d s" % job["limit"]
         wire.send(ended=ended)
+    send_facts(wire)
     wire.send(done=True)
 
 

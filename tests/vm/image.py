@@ -54,7 +54,7 @@ MASKED = ("serial-getty@ttyS0.service", "getty@tty1.service", "apt-daily.timer",
           "fstrim.timer", "e2scrub_all.timer", "e2scrub_reap.service", "dpkg-db-backup.timer",
           "systemd-firstboot.service", "lxc.service", "lxc-net.service", "lxc-monitord.service", "podman.service", "podman-auto-update.timer",
           "podman-restart.service", "podman.socket", "systemd-timesyncd.service", "docker.service", "docker.socket",
-          "containerd.service")
+          "containerd.service", "redis-server.service", "nginx.service")
 
 
 def run(*argv, **options):

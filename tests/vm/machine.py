@@ -24,9 +24,11 @@ class Verdict:
 
 
 class Machine:
-    """Boots when made; verdicts() follows it until its end; close() ends it in any case."""
+    """Boots when made; verdicts() follows it until its end; close() ends it in any case. words: for the kernel's command
+    line. When it has ended well, place and facts are what its tests found out (plimsoll_testbed/facts.py)."""
 
-    def __init__(self, images, kernel, payload):
+    def __init__(self, images, kernel, words, payload):
+        self.place, self.facts = None, []
         self._dir = tempfile.mkdtemp(prefix="plimsoll-vm-")
         self._results, self._console = self._dir + "/results", self._dir + "/console"
         command = [QEMU, "-M", "pc", "-accel", "tcg,tb-size=512", "-cpu", "max", "-m", str(MEMORY_MIB),
@@ -34,7 +36,8 @@ class Machine:
                    "-nodefaults", "-display", "none", "-no-reboot", "-serial", "file:" + self._console,
                    "-serial", "file:" + self._results, "-kernel", "%s/vmlinuz-%s" % (images, kernel),
                    "-initrd", "%s/initrd-%s" % (images, kernel),
-                   "-append", "console=ttyS0 panic=-1 quiet systemd.show_status=no apparmor=0"]
+                   # Else a busy host makes the kernel doubt its clocks, and the scheduler's goes by jiffies.
+                   "-append", "console=ttyS0 panic=-1 quiet tsc=reliable systemd.show_status=no apparmor=0 " + words]
         for number, disk in enumerate((images + "/root.ext4", payload)):
             command += ["-drive", "file=%s,format=raw,if=none,id=d%d,snapshot=on" % (disk, number),
                         "-device", "virtio-blk-pci,drive=d%d" % number]
@@ -73,7 +76,9 @@ class Machine:
         failed = counted = 0
         try:
             for message in self.messages(time.monotonic() + limit):
-                if "test" in message:
+                if "facts" in message:
+                    self.place, self.facts = message["place"], message["facts"]
+                elif "test" in message:
                     verdict = Verdict(**message)
                     pending = None
                     failed += verdict.outcome == "failed"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Boots other kernels with systemd and pure cgroup v2 in emulation, and runs suites inside: run.py [--help]. The last
-line counts, for tests/run.sh."""
+"""Boots other kernels with systemd in emulation, and runs suites inside: run.py [--help]. The last line counts, for
+tests/run.sh."""
 
 import argparse
 import json
@@ -15,6 +15,9 @@ import time
 import image
 import suites
 from machine import Machine, Verdict
+
+sys.path.insert(0, image.ROOT + "/tests/support")
+import kernel_support  # pylint: disable=wrong-import-position
 
 BUILD = image.ROOT + "/build/release"
 BINARIES = (BUILD + "/plimsoll", BUILD + "/tests/bpf_tests")
@@ -45,32 +48,34 @@ class Counts:
             print("".join("    | %s\n" % line for line in [verdict.reason, *verdict.log.splitlines()] if line))
 
 
-def boot(kernel, job, images, counts, limit):
-    """One boot with all its suites, within so many seconds."""
-    begin = time.monotonic()
+def boot(name, job, images, counts, limit):
+    """One boot with all its suites, within so many seconds; what its tests found out about the kernel, as (place, facts)."""
+    begin, failed = time.monotonic(), counts.of["failed"]
+    kernel, words = suites.BOOTS[name]
     with tempfile.TemporaryDirectory(prefix="plimsoll-vm-") as directory, \
-            Machine(images, kernel, payload(directory, job)) as machine:
+            Machine(images, kernel, words, payload(directory, job)) as machine:
         for verdict in machine.verdicts(limit):
             if isinstance(verdict, Verdict):
-                counts.add(kernel, verdict)
+                counts.add(name, verdict)
             else:
                 print(verdict)
-    print("%s: %.0f s from start to power-off" % (kernel, time.monotonic() - begin))
+    print("%s: %.0f s from start to power-off" % (name, time.monotonic() - begin))
+    return (machine.place, machine.facts) if counts.of["failed"] == failed else (None, [])
 
 
 def in_turn():
-    """Which kernel is due, and why: the parity of the number of commits."""
+    """Which boot is due, and why: the parity of the number of commits."""
     done = subprocess.run(["git", "-C", image.ROOT, "rev-list", "--count", "HEAD"], capture_output=True, text=True,
                           check=False)
     commits = int(done.stdout or 0)
-    kernel = sorted(image.KERNELS)[commits % len(image.KERNELS)]
-    return kernel, "%d commits; --full or PLIMSOLL_VM_KERNEL for another" % commits
+    return suites.IN_TURN[commits % 2], "%d commits; --full or PLIMSOLL_VM_KERNEL for another" % commits
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--full", action="store_true", help="both kernels, and the suites that take longer")
-    parser.add_argument("--kernel", choices=image.KERNELS, default=os.environ.get("PLIMSOLL_VM_KERNEL") or None)
+    parser.add_argument("--full", action="store_true", help="every boot, and the suites that take longer")
+    parser.add_argument("--kernel", choices=suites.BOOTS, default=os.environ.get("PLIMSOLL_VM_KERNEL") or None)
+    parser.add_argument("--record", action="store_true", help="write down what the kernels can do, for docs/kernel-support.md")
     parser.add_argument("suite", nargs="*",
                         help="bpf, e2e/test_smoke, e2e/test_dropin:PATTERN, …; default: those of tests/vm/suites.py")
     return parser.parse_args()
@@ -82,19 +87,21 @@ def main():
         print("SKIPPED: vm: the kernels are amd64's\nCOUNTS: 0 passed, 0 failed, 1 skipped")
         return 0
     if wanted.kernel:
-        kernels, why = [wanted.kernel], "as asked for"
+        boots, why = [wanted.kernel], "as asked for"
     elif wanted.full:
-        kernels, why = list(image.KERNELS), "both"
+        boots, why = list(suites.BOOTS), "all"
     else:
-        kernel, why = in_turn()
-        kernels = [kernel]
+        boot_due, why = in_turn()
+        boots = [boot_due]
     images = image.prepare(BINARIES)
-    print("kernels: %s (%s)" % (" ".join(kernels), why))
+    print("boots: %s (%s)" % (" ".join(boots), why))
     job = {"suites": wanted.suite or suites.chosen(wanted.full), "left_out": suites.LEFT_OUT,
            "limit": suites.SUITE_LIMIT}
     counts = Counts()
-    for kernel in kernels:
-        boot(kernel, job, images, counts, suites.boot_limit(wanted.full))
+    for name in boots:
+        place, facts = boot(name, job, images, counts, suites.boot_limit(wanted.full))
+        if wanted.record and place:
+            kernel_support.record(place, facts)
     print("COUNTS: %(passed)d passed, %(failed)d failed, %(skipped)d skipped" % counts.of)
     return 1 if counts.of["failed"] or not counts.of["passed"] else 0
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""plimsoll.service on the machine's own systemd: with its four capabilities and in its sandbox, all that this kernel can
-do is done, and the containers of others are seen whole."""
+"""plimsoll.service on the machine's own systemd: with its five capabilities and in its sandbox, all that this kernel can
+do is done, the containers of others are seen whole, and it reloads, recovers and ends."""
 
 import json
 import os
+import re
 import shutil
 import sys
 import unittest
@@ -13,9 +14,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path += [HERE + "/../support"]
 
 # pylint: disable=wrong-import-position
-from plimsoll_testbed import BINARY, Rootfs, RuncRuntime, parse, run, wait_until  # noqa: E402
+from plimsoll_testbed import BINARY, Rootfs, RuncRuntime, hierarchies, note, parse, run, wait_until  # noqa: E402
 from systemd_runtimes import Services  # noqa: E402
 
+CANNOT = set() if "" in hierarchies() else {"traffic"}  # sockets know their cgroup of v2 only
 CONFIG = {"containers": {"cgroups": [{"path": "/plimsoll-test/*"}]}}
 
 
@@ -32,27 +34,36 @@ def journal():
     return run(["journalctl", "--no-pager", "-o", "cat", "-u", "plimsoll"]).stdout
 
 
+def capabilities():
+    """The unit's, by number, as the agent has them."""
+    with open("/proc/%s/status" % show("MainPID"), encoding="utf-8") as status:
+        mask = int(re.search(r"^CapPrm:\s*(\w+)", status.read(), re.MULTILINE).group(1), 16)
+    return {bit for bit in range(64) if mask >> bit & 1}
+
+
 class Unit(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         shutil.copy(BINARY, "/usr/bin/plimsoll")
         shutil.copy(HERE + "/../../deploy/systemd/plimsoll.service", "/run/systemd/system/plimsoll.service")
         os.makedirs("/etc/plimsoll", exist_ok=True)
-        with open("/etc/plimsoll/plimsoll.yaml", "w", encoding="utf-8") as file:
-            json.dump(CONFIG, file)
+        cls.configure(CONFIG)
         run(["systemctl", "daemon-reload"])
         cls.rootfs = Rootfs()
-
-    def setUp(self):
-        self.addCleanup(run, ["systemctl", "stop", "plimsoll"])
         started = run(["systemctl", "start", "plimsoll"], check=False)  # until it says that it is ready
-        self.assertEqual(started.returncode, 0, journal())
+        assert started.returncode == 0, journal()
+        cls.addClassCleanup(run, ["systemctl", "stop", "plimsoll"])
+
+    @staticmethod
+    def configure(config):
+        with open("/etc/plimsoll/plimsoll.yaml", "w", encoding="utf-8") as file:
+            json.dump(config, file)
 
     def test_every_probe_is_up_and_nothing_is_missed(self):
         families = metrics()
         up = families.by("probe", "plimsoll_probe_up")
         self.assertGreater(len(up), 5)
-        self.assertEqual({probe for probe, value in up.items() if value != 1}, set(), journal())
+        self.assertEqual({probe for probe, value in up.items() if value != 1}, CANNOT, journal())
         self.assertEqual(show("ActiveState"), "active")
 
     def test_services_and_containers_are_counted_with_their_limits(self):
@@ -73,9 +84,47 @@ class Unit(unittest.TestCase):
             exits = families.value("container_process_exits_total", id=service.cgroup_path, outcome="success")
             self.assertEqual(exits, 23)
 
-    def test_it_ends_well(self):
+    def test_it_has_its_capabilities_and_no_others_under_a_user_of_its_own(self):
+        self.assertLessEqual(capabilities(), {2, 12, 19, 38, 39})  # capabilities(7): those that the unit names
+        self.assertNotEqual(os.stat("/proc/" + show("MainPID")).st_uid, 0)
+        note("service", "starts in its sandbox with its five capabilities, under a user of its own", "yes")
+
+    def test_it_reloads(self):
+        self.configure({**CONFIG, "smoothing": {"windows": ["7s"]}})
+        self.addCleanup(run, ["systemctl", "reload", "plimsoll"])
+        self.addCleanup(self.configure, CONFIG)
+        pid = show("MainPID")
+        with RuncRuntime(self.rootfs) as runc:
+            container = runc.run("stays", ["sleep", "1000"])
+            wait_until(lambda: metrics().samples("container_threads", id=container.cgroup_path), 20, "the container")
+            before = metrics().value("container_thread_lifetime_seconds_total", id=container.cgroup_path)
+            run(["systemctl", "reload", "plimsoll"])
+            families = wait_until(lambda: (page := metrics()).samples("container_cpu_usage_cores", window="7s") and page, 20,
+                                  "the new window")
+            self.assertEqual(families.value("plimsoll_config_last_reload_successful"), 1)
+            self.assertGreaterEqual(families.value("container_thread_lifetime_seconds_total", id=container.cgroup_path),
+                                    before)
+        self.assertEqual(show("MainPID"), pid)
+        note("service", "reloads", "yes")
+
+    def test_its_watchdog_is_fed(self):
+        first, restarts = int(show("WatchdogTimestampMonotonic")), show("NRestarts")
+        self.assertGreater(first, 0)
+        wait_until(lambda: int(show("WatchdogTimestampMonotonic")) > first, 30, "the next sign of life")
+        self.assertEqual(show("NRestarts"), restarts)
+        note("service", "feeds its watchdog", "yes")
+
+    def test_it_recovers_and_ends_well(self):
+        pid, restarts = show("MainPID"), int(show("NRestarts"))
+        run(["systemctl", "kill", "-s", "ABRT", "plimsoll"])
+        wait_until(lambda: int(show("NRestarts")) > restarts and show("ActiveState") == "active", 60, "its restart")
+        self.assertNotEqual(show("MainPID"), pid)
+        self.assertEqual({probe for probe, up in metrics().by("probe", "plimsoll_probe_up").items() if not up}, CANNOT)
+        note("service", "is started again after SIGABRT", "yes")
         run(["systemctl", "stop", "plimsoll"])
         self.assertEqual((show("Result"), show("ExecMainStatus")), ("success", "0"))
+        note("service", "stops", "yes")
+        run(["systemctl", "start", "plimsoll"])
 
 
 if __name__ == "__main__":

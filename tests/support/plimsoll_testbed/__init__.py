@@ -3,10 +3,12 @@
 
 from .agent import BINARY, Agent, command, free_port, watching
 from .born import Born, Life, now
+from .certificates import ADOPTED, KEPT, Authority, WebAgent, basic, bcrypt, client_context, fingerprint
 from .cgroup import Cgroup, cgroup_path, hierarchies
 from .cleanup import defer, workdir
 from .cpu_history import CpuHistory
-from .kernel_objects import entries, held_by, still_there
+from .facts import kernel_facts, note
+from .kernel_objects import entries, held_by, program_names, still_there, verified_instructions
 from .kubernetes import Pod
 from .ledger import Measurement, ids, kernel_failures, measure, thread_seconds
 from .loop_disk import LoopDisk
@@ -23,4 +25,4 @@ from .runtimes import (RUNTIMES, Container, ContainerdRuntime, DockerRuntime, Lx
 from .service import Service
 from .shell import CommandError, Daemon, run, wait_until
 from .slowness import SLOWNESS
-from .workloads import Truth, Waiter, burner_argv, forker_argv
+from .workloads import Truth, Waiter, binary, burner_argv, forker_argv

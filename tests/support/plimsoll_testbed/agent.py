@@ -4,11 +4,13 @@
 import http.client
 import json
 import os
+import signal
 import socket
 
 from .cleanup import workdir
 from .metrics import parse
 from .shell import CommandError, Daemon, run, wait_until
+from .slowness import SLOWNESS
 from .workloads import BUILD
 
 BINARY = os.environ.get("PLIMSOLL_BINARY", BUILD + "/plimsoll")
@@ -36,18 +38,12 @@ class Agent:
     wrapper: a command that becomes the program, e.g. ["setpriv", …] or ["sh", "-c", 'exec "$@" 2>&-', "sh"].
     """
 
-    def __init__(self, config=None, runtimes=(), binary=BINARY, arguments=(), env=None, ready=True, timeout=30,
-                 wrapper=()):
+    def __init__(self, config=None, runtimes=(), binary=BINARY, arguments=(), env=None, ready=True,
+                 timeout=30, wrapper=()):
         self.port = free_port()
         self.dir = workdir()
         self.config_path = self.dir + "/plimsoll.yaml"
-        if not isinstance(config, str):
-            settings = {"web": {"listen": ["127.0.0.1:%d" % self.port]}, "containers": {"linger": "5s"},
-                        "log": {"level": "debug"}}
-            for runtime in runtimes:
-                _merge(settings, {"containers": {"roots": runtime.agent_roots()}})
-            _merge(settings, config or {})
-            config = json.dumps(settings, indent=1)  # JSON is YAML
+        self._runtimes = runtimes
         self.write_config(config)
         self.daemon = Daemon([*wrapper, binary, "daemon", "--config", self.config_path, *arguments],
                              self.dir + "/agent.log", env=env)
@@ -57,9 +53,22 @@ class Agent:
     def wait_ready(self, timeout=30):
         self.daemon.wait_ready(lambda: self._answers("/readyz"), timeout)
 
-    def write_config(self, text):
+    def write_config(self, config):
+        """As the constructor takes it."""
+        if not isinstance(config, str):
+            settings = {"web": {"listen": ["127.0.0.1:%d" % self.port]}, "containers": {"linger": "5s"},
+                        "log": {"level": "debug"}}
+            for runtime in self._runtimes:
+                _merge(settings, {"containers": {"roots": runtime.agent_roots()}})
+            _merge(settings, config or {})
+            config = json.dumps(settings, indent=1)  # JSON is YAML
         with open(self.config_path, "w", encoding="utf-8") as file:
-            file.write(text)
+            file.write(config)
+
+    def reload(self, config):
+        """SIGHUP with another configuration; what comes of it shows on the page."""
+        self.write_config(config)
+        os.kill(self.pid, signal.SIGHUP)
 
     @property
     def pid(self):
@@ -67,7 +76,7 @@ class Agent:
 
     def get(self, path, headers=None, timeout=20):
         """(status, headers, body as bytes) of one GET request."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout * SLOWNESS)
         try:
             connection.request("GET", path, headers=headers or {})
             response = connection.getresponse()

@@ -32,9 +32,14 @@ def cgroup_paths(pid):
         return {name: path for _, name, path in (line.rstrip("\n").split(":", 2) for line in lines)}
 
 
+def _telling(of):
+    """The value of the hierarchy that tells containers: v2, or memory's where there is none."""
+    return of[""] if "" in of else next(value for names, value in of.items() if "memory" in names.split(","))
+
+
 def cgroup_path(pid):
-    """The path in the v2 hierarchy, as after 0:: in /proc/PID/cgroup."""
-    return cgroup_paths(pid)[""]
+    """The path that the agent knows the cgroup by; on v2 as after 0:: in /proc/PID/cgroup."""
+    return _telling(cgroup_paths(pid))
 
 
 class Cgroup:
@@ -47,8 +52,8 @@ class Cgroup:
         self._undo = None
 
     def identity(self):
-        """Its directory in the hierarchy that tells containers: v2, or any where there is none."""
-        return self.directories.get("") or next(iter(self.directories.values()))
+        """Its directory in the hierarchy that tells containers."""
+        return _telling(self.directories)
 
     def missing(self):
         """The directories that do not exist yet, from the top down."""

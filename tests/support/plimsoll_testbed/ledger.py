@@ -59,19 +59,23 @@ class Measurement:
         before, after = (completed_waits(page, container) for page in pages)
         self.waits = {state: tuple(last - first for first, last in zip(before.get(state, (0, 0)), after[state]))
                       for state in after}
+        self.stolen = sum(sign * page.value("container_cpu_stolen_seconds_total", id=container.cgroup_path)
+                          for sign, page in zip((-1, 1), pages))
         self.expected = {state: ns / 1e9 for state, ns in truth.states().items()}
         self.gate, self.gate_seconds = gate, gate_seconds
 
     def problems(self, relative=0.01, absolute=0.002 * SLOWNESS):
         """Sentences, none if all is well.
 
-        A thread that was woken waits for a CPU before it can look at the clock: that much may be missing.
+        A thread that was woken waits for a CPU before it can look at the clock: that much may be missing. So may what
+        interrupts and the hypervisor took from it: a thread's CPU time is without that, and what it takes for waiting is not.
         """
         found = []
         for state, seconds in self.expected.items():
             allowed = max(relative * seconds, absolute)
             measured = self.delta.get(state, 0)
-            if not seconds - allowed - self.delta.get("runnable", 0) <= measured <= seconds + allowed:
+            missing = self.delta.get("runnable", 0) + self.stolen
+            if not seconds - allowed - missing <= measured <= seconds + allowed:
                 found.append("%s: %s is %.4f s, expected %.4f s" % (self.truth.kind, state, measured, seconds))
         for state, seconds in self.delta.items():
             if seconds < 0:

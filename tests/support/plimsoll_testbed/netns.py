@@ -11,6 +11,7 @@ from .shell import run
 COLUMNS = ("receive_bytes", "receive_packets", "receive_errors", "receive_packets_dropped",
            "transmit_bytes", "transmit_packets", "transmit_errors", "transmit_packets_dropped")
 _AT = (0, 1, 2, 3, 8, 9, 10, 11)
+_MAC = "02:00:00:00:%02x:%02x"
 _numbers = itertools.count()
 _SEND = """
 import socket, sys
@@ -45,6 +46,43 @@ class Netns:
             side.ip("addr", "add", "10.234.%d.%d/24" % (number, host), "dev", interface)
             side.ip("link", "set", interface, "up")
 
+    def cable_to_host(self, number, name):
+        """A veth pair to the machine's own namespace, where the interface has this name: 10.234.NUMBER.1 and
+        fd00:234:NUMBER::1 there, .2 and ::2 on eth0 here. The two know each other, so that nothing but what is sent
+        goes through it, unless IPv6 is turned on."""
+        run(["ip", "link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", self.name])
+        undo = defer(lambda: run(["ip", "link", "del", name], check=False))
+        for ip, sysctl, interface, me, you in ((_host_ip, run, name, 1, 2), (self.ip, self._exec, "eth0", 2, 1)):
+            sysctl(["sysctl", "-q", "-w", "net.ipv6.conf.%s.disable_ipv6=1" % interface])
+            ip("link", "set", interface, "address", _MAC % (number, me))
+            ip("addr", "add", "10.234.%d.%d/24" % (number, me), "dev", interface)
+            ip("link", "set", interface, "up")
+            ip("neigh", "replace", "10.234.%d.%d" % (number, you), "lladdr", _MAC % (number, you), "dev", interface)
+        return undo
+
+    def add_ipv6(self, number, name):
+        """To a cable_to_host()."""
+        for ip, sysctl, interface, me in ((_host_ip, run, name, 1), (self.ip, self._exec, "eth0", 2)):
+            sysctl(["sysctl", "-q", "-w", "net.ipv6.conf.%s.disable_ipv6=0" % interface])
+            ip("addr", "add", "fd00:234:%d::%d/64" % (number, me), "dev", interface, "nodad")
+
+    def _exec(self, argv):
+        return self.run(*argv)
+
+    def tcp_counters(self):
+        """{name: value}, TCP's parts of /proc/net/snmp and netstat."""
+        lines = [line.split() for line in self.run("cat", "/proc/net/snmp", "/proc/net/netstat").stdout.splitlines()]
+        counters = {}
+        for part in ("Tcp:", "TcpExt:"):
+            names, values = (line[1:] for line in lines if line[0] == part)
+            counters.update(zip(names, map(int, values)))
+        return counters
+
+    def tcp_segments_sent(self):
+        """All that TCP sent in the namespace, those that were sent again too."""
+        counters = self.tcp_counters()
+        return counters["OutSegs"] + counters["RetransSegs"]
+
     def send(self, address, count, size=100):
         """So many datagrams, each of which is answered by an ICMP message as long as the kernel feels like it."""
         self.run(sys.executable, "-c", _SEND, address, count, size)
@@ -64,6 +102,10 @@ class Netns:
     def remove(self):
         self._undo.cancel()
         run(["ip", "netns", "del", self.name], check=False)
+
+
+def _host_ip(*arguments):
+    return run(["ip", *arguments])
 
 
 def parse_net_dev(text):

@@ -17,14 +17,16 @@ NAMED_BY_CADVISOR = ("container_fs_inodes_total", "container_memory_failcnt")
 
 
 class Prometheus:
-    def __init__(self, targets, interval="1s", rules=(), job="plimsoll"):
-        """targets: "host:port" strings, or Agents. rules: paths of rule files. job: the label that series get."""
+    def __init__(self, targets, interval="1s", rules=(), job="plimsoll", scrape=None):
+        """targets: "host:port" strings, or Agents. rules: paths of rule files. job: the label that series get.
+        scrape: more keys of the job, as for TLS.
+        """
         self.dir = workdir()
         self.port = free_port()
         targets = ["127.0.0.1:%d" % t.port if hasattr(t, "port") else t for t in targets]
         config = {"global": {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval},
                   "rule_files": list(rules),
-                  "scrape_configs": [{"job_name": job, "static_configs": [{"targets": targets}]}]}
+                  "scrape_configs": [{"job_name": job, "static_configs": [{"targets": targets}], **(scrape or {})}]}
         with open(self.dir + "/prometheus.yml", "w", encoding="utf-8") as file:
             json.dump(config, file)
         self.daemon = Daemon(["prometheus", "--config.file", self.dir + "/prometheus.yml", "--storage.tsdb.path",

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands, daemons and waiting: always with a deadline, never with a terminal."""
+"""Commands, daemons and waiting: always with a deadline, never with a terminal. Deadlines are for a usual machine; a slower
+one has SLOWNESS times as long."""
 
 import os
 import signal
@@ -7,6 +8,7 @@ import subprocess
 import time
 
 from .cleanup import defer
+from .slowness import SLOWNESS
 
 
 class CommandError(RuntimeError):
@@ -17,7 +19,7 @@ def run(argv, timeout=60, check=True, **options):
     """Runs a command to its end; its output is part of the error when it fails."""
     options.setdefault("stdin", subprocess.DEVNULL)
     done = subprocess.run([str(a) for a in argv], capture_output=True, text=True, errors="replace",
-                          timeout=timeout, **options)
+                          timeout=timeout * SLOWNESS, **options)
     if check and done.returncode != 0:
         raise CommandError("%s: exit %d\n%s%s" % (" ".join(map(str, argv)), done.returncode,
                                                   done.stdout[-2000:], done.stderr[-4000:]))
@@ -26,6 +28,7 @@ def run(argv, timeout=60, check=True, **options):
 
 def wait_until(condition, timeout=20, what="the condition", interval=0.01):
     """The first true value of condition(); an error names what did not happen in time."""
+    timeout *= SLOWNESS
     end = time.monotonic() + timeout
     while True:
         value = condition()
@@ -98,8 +101,8 @@ class Daemon:
         if self.running():
             self.process.terminate()
             try:
-                self.process.wait(timeout)
+                self.process.wait(timeout * SLOWNESS)
             except subprocess.TimeoutExpired:
                 self.process.kill()
-                self.process.wait(timeout)
+                self.process.wait(timeout * SLOWNESS)
         return self.process.returncode

@@ -107,3 +107,6 @@ struct Kind {
 /// Each source file's table, ended by a null name.
 extern const Kind kBasicKinds[], kFileKinds[], kSocketKinds[], kPollKinds[], kProcessKinds[], kRingKinds[],
     kCompatKinds[];
+
+/// What has to be there before the first wait.
+void prepare_files();

@@ -90,6 +90,7 @@ int serve(const char* fifo, const std::string& directory) {
         perror(fifo);
         return 1;
     }
+    prepare_files();
     write_file(directory + "/ready", "{\"kinds\": [\"" + kind_names("\", \"") + "\"]}\n");
     bool gate_polls = false;
     for (;;) {

@@ -35,9 +35,10 @@ class DockerRuntime(Runtime):
     def exec_argv(self, container, argv):
         return self._docker("exec", container.id, *argv)
 
-    def _start(self, name, argv, mounts, cpus, cpuset, memory, labels, options=()):
+    def _start(self, name, argv, mounts, cpus, cpuset, memory, labels, options=(),
+               network="none"):
         """options: further arguments of `docker run`."""
-        arguments = ["run", "-d", "--name", name, "--network=none"]
+        arguments = ["run", "-d", "--name", name, "--network=" + network]
         for flag, value in (("--cpus", cpus), ("--cpuset-cpus", cpuset), ("--memory", memory)):
             arguments += [flag, str(value)] if value else []
         for key, value in labels.items():

@@ -16,7 +16,7 @@ from ..shell import CommandError, end_process, run, wait_until
 from .base import Container, Runtime
 
 # A host for an agent: it may load BPF programs and sees the cgroups of the whole machine by their real paths.
-_LIKE_A_HOST = ["--capability=CAP_BPF,CAP_PERFMON", "--system-call-filter=bpf perf_event_open"]
+_LIKE_A_HOST = ["--capability=CAP_BPF,CAP_PERFMON,CAP_NET_ADMIN", "--system-call-filter=bpf perf_event_open"]
 _WHOLE_TREE = {"SYSTEMD_NSPAWN_USE_CGNS": "0", "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
 
 _ENTER = 'for f in "$@"; do [ "$f" = -- ] && break; shift; echo $$ >"$f"; done; shift; exec "$@"'

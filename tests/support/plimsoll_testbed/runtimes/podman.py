@@ -24,9 +24,10 @@ class PodmanRuntime(Runtime):
     def exec_argv(self, container, argv):
         return self._podman("exec", container.id, *argv)
 
-    def _start(self, name, argv, mounts, cpus, cpuset, memory, labels, options=()):
+    def _start(self, name, argv, mounts, cpus, cpuset, memory, labels, options=(),
+               network="none"):
         """options: further arguments of `podman run`. Ulimits are given because Podman would raise its own."""
-        arguments = ["run", "-d", "--name", name, "--network=none", "--ulimit", "nofile=1024:1024",
+        arguments = ["run", "-d", "--name", name, "--network=" + network, "--ulimit", "nofile=1024:1024",
                      "--ulimit", "nproc=4096:4096"]
         for flag, value in (("--cpus", cpus), ("--cpuset-cpus", cpuset), ("--memory", memory)):
             arguments += [flag, str(value)] if value else []

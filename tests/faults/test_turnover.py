@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Containers come and go by the thousand: each is seen, and afterwards everything is as it was before."""
+
+import time
+import unittest
+
+from under_load import (Agent, Born, Cgroup, Crowd, RuncRuntime, Rootfs, count, entries, held_by, ids, kernel_failures,
+                        some_of, wait_until)
+
+PREFIX = "/plimsoll-test-turnover"
+LINGER = 5
+EXITS = "container_process_exits_total"
+LIFETIME = "container_thread_lifetime_seconds_total"
+EXHAUSTED = ("scope", "provisional_slots_exhausted")
+ADDED, REMOVED = "plimsoll_containers_added_total", "plimsoll_containers_removed_total"
+
+
+def setUpModule():
+    unittest.addModuleCleanup(Cgroup(PREFIX).create().remove)
+
+
+class Turnover(unittest.TestCase):
+    """In batches, and each batch is looked at before it has lingered."""
+
+    MAX, BATCH = 100, 40
+
+    def plain(self, agent, crowd, number):
+        """So many cgroups in which a process lived, or fewer when that takes long; each has its own life on the page."""
+        lives = {}
+        began = time.monotonic()
+        while len(lives) < number and time.monotonic() - began < LINGER / 4:
+            name = "row-%d" % len(lives)
+            path = crowd.add(name)
+            lives[path] = Born(Cgroup(path), lambda: time.sleep(0.001) or 7).wait()
+            crowd.remove_one(name)
+        families = some_of(agent, LIFETIME, EXITS, "container_threads")
+        lifetimes = families.by("id", LIFETIME)
+        exits = families.by("id", EXITS, outcome="failure")
+        threads = families.by("id", "container_threads")
+        for path, life in lives.items():
+            if path not in exits:
+                self.missed.append(path)
+                continue
+            self.assertEqual((exits.get(path), threads.get(path)), (1, 0), path)
+            self.assertTrue(life.inside <= lifetimes[path] <= life.outside, (path, life.inside, lifetimes[path], life.outside))
+        return len(lives)
+
+    def real(self, agent, runtime, number):
+        """A container of runc, with an init that runs two programs and fails."""
+        path = "%s/real-%d" % (PREFIX, number)
+        script = "busybox true; busybox sleep 0; exit 7"
+        container = runtime.run("real-%d" % number, ["sh", "-c", script], cgroup=path)
+        container.wait()
+        container.remove()
+        if number % 10 == 0:
+            families = some_of(agent, EXITS, "container_threads", "container_process_execs_total")
+            self.assertEqual(families.value(EXITS, id=path, outcome="failure"), 1, path)
+            self.assertEqual(families.value("container_threads", id=path), 0, path)
+            self.assertGreaterEqual(families.value("container_process_execs_total", id=path), 3, path)
+
+    def rest(self, agent):
+        """The state of the agent when nothing is left of any container."""
+        wait_until(lambda: not ids(some_of(agent, "container_threads")), LINGER + 3, "the end of the linger", interval=0.2)
+        families = agent.metrics()
+        held = held_by(agent.pid)
+        return {"series": sum(len(family.samples) for family in families.values()),
+                "descriptors": families.value("process_open_fds"),
+                "containers": families.sum("plimsoll_containers"),
+                "entries": entries(held), "objects": {kind: len(held[kind]) for kind in held},
+                "MiB": families.value("process_resident_memory_bytes") / (1 << 20)}
+
+    def test_everything_returns_to_where_it_was(self):
+        plain, real = count(20000, 2000), count(500, 50)
+        config = {"containers": {"discover": [], "linger": "%ds" % LINGER, "max": self.MAX,
+                                 "cgroups": [{"path": PREFIX + "/*"}, {"path": PREFIX + "-rows/*"}]}}
+        self.missed = []
+        with Agent(config) as agent, RuncRuntime(Rootfs(with_workloads=False)) as runtime, \
+                Crowd(Cgroup(PREFIX + "-rows")) as crowd:
+            began = time.monotonic()
+            for _ in range(3):  # the allocator's own start
+                self.plain(agent, crowd, self.BATCH)
+            before = self.rest(agent)
+            counted = {name: agent.value(name) for name in (ADDED, REMOVED)}
+            done = 0
+            while done < plain:
+                done += self.plain(agent, crowd, min(self.BATCH, plain - done))
+            for number in range(real):
+                self.real(agent, runtime, number)
+            after = self.rest(agent)
+            families = agent.metrics()
+            print("    %d cgroups and %d containers in %.1f s; before %s, after %s"
+                  % (plain, real, time.monotonic() - began, before, after))
+            for name, value in counted.items():
+                self.assertEqual(families.value(name) - value, plain + real, name)
+            growth = after.pop("MiB") - before.pop("MiB")
+            self.assertEqual(after, before)
+            self.assertLess(growth, 2)
+            failures = kernel_failures(families)
+            # who finds no slot because others on this machine have just been born is missed, and counted
+            self.assertLessEqual(len(self.missed), failures.pop(EXHAUSTED, 0), self.missed)
+            self.assertEqual(failures, {})
+            self.assertEqual(families.value("plimsoll_events_lost_total"), 0)
+            self.assertEqual(families.value("plimsoll_containers_overflow"), 0)
+            time.sleep(max(0.0, 32 - (time.monotonic() - began)))  # one slow walk of the tree, which must find nothing
+            self.assertEqual(agent.value("plimsoll_cgroup_resync_corrections_total"), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
