@@ -9,7 +9,7 @@ _plimsoll() {
         offers="daemon check list metrics --help --version"
     else
         case $before in
-            --config)
+            --config | --web.config.file)
                 compopt -o filenames 2>/dev/null
                 mapfile -t COMPREPLY < <(compgen -f -- "$word")
                 return
@@ -19,7 +19,7 @@ _plimsoll() {
             --web.listen-address) ;; # an address is typed
             *)
                 case $command in
-                    daemon) offers="--config --web.listen-address --log.level --help" ;;
+                    daemon) offers="--config --web.listen-address --web.config.file --log.level --help" ;;
                     check) offers="--config --help" ;;
                     list) offers="--config --format --help" ;;
                     metrics) offers="--help" ;;
