@@ -6,7 +6,7 @@ import subprocess
 import time
 import unittest
 
-from testbed import (SLOWNESS, Agent, Cgroup, CommandError, Mover, Reading, cpu_seconds, outside, residual, wait_until,
+from testbed import (Agent, Cgroup, CommandError, Mover, Reading, cpu_seconds, outside, residual, wait_until,
                      workdir)
 
 CONFIG = {"containers": {"discover": [], "cgroups": [{"path": "/plimsoll-test/*"}]}}
@@ -111,7 +111,7 @@ class Conservation(unittest.TestCase):
         exits, forks = (sum(families.sum(name, id=cgroup.path) for cgroup in self.cgroups)
                         for name in ("container_process_exits_total", "container_process_forks_total"))
         print("    %d forks, %d exits, worst residual %.9f s in %d scrapes" % (forks, exits, self.worst, self.scrapes))
-        self.assertGreater(forks, 300 / SLOWNESS)  # that there was work; how much is for the machine to decide
+        self.assertGreater(forks, 10)  # that there was work; how much is for the machine to decide
         self.assertEqual(exits, forks + self.joined)
         losses = {tuple(sample.labels.values()): sample.value for name in
                   ("plimsoll_kernel_failures_total", "plimsoll_program_misses_total", "plimsoll_events_lost_total")

@@ -125,7 +125,7 @@ class Servers(Between):
         # what was under way when wrk stopped, at most one request for each connection
         self.assertTrue(0 <= read - completed * answer < connections * answer, (read, completed, answer))
         self.assertTrue(0 <= len(logged) - 1 - completed <= connections, (len(logged), completed))
-        self.assertGreater(completed, 1000 / SLOWNESS)
+        self.assertGreater(completed, 10 * connections / SLOWNESS)  # that there was work
         print("    %d requests of wrk, %d of nginx, %d bytes each" % (completed, len(logged) - 1, answer))
         self.assert_opened(families)
         self.assert_peers(families, PORT)

@@ -121,7 +121,7 @@ class Running(Case):
         web = {"tls_server_config": {"cert_file": "tls/agent.pem", "key_file": "tls/agent.key"},
                "basic_auth_users": {"prometheus": bcrypt("secret", 5)}}
         self.service.write("/etc/plimsoll/web.yml", json.dumps(web))
-        self.service.sh("chmod 600 /etc/plimsoll/web.yml; ! ls /usr/lib/*/libssl.so")
+        self.service.sh("chmod 600 /etc/plimsoll/web.yml; ! ls /usr/lib/*-linux-gnu/libssl.so")
         self.service.configure({"web": {"config_file": "web.yml"}})
         self.service.sh("systemctl reload plimsoll")
 

@@ -5,6 +5,7 @@ On a busy machine a burner gets less than its CPU; so nothing is compared with w
 what the kernel says it got, and, where a workload always wants a CPU, with the sum of usage and wait.
 """
 
+import math
 import sys
 import time
 import unittest
@@ -86,12 +87,12 @@ class Smoothing(unittest.TestCase):
         usage, age = scrape.values(USAGE), scrape.begin - history.samples[0][0]
         self.assertEqual(set(usage), set(WINDOWS))
         for label, window in WINDOWS.items():
-            low, high = history.average(window, scrape.begin - TICK_AGE, scrape.end)
+            low, high = history.average(window, scrape.begin - TICK_AGE, scrape.end, late=TICK_AGE)
             print("    %3s: usage %.4f, kernel %.4f to %.4f, wait %.4f"
                   % (label, usage[label], low, high, scrape.values(WAIT)[label]))
-            tolerance = STALE / min(window, age)
-            self.assertGreaterEqual(usage[label], low - tolerance)
-            self.assertLessEqual(usage[label], high + tolerance + scrape.stolen() / min(window, age))
+            most = 1 / (window * (1 - math.exp(-age / window)))  # what a second can weigh: the last one does
+            self.assertGreaterEqual(usage[label], low - STALE * most)
+            self.assertLessEqual(usage[label], high + (STALE + scrape.stolen()) * most)
 
     def test_a_thread_that_never_yields_shows_one_core_within_two_seconds(self):
         with Agent(CONFIG) as agent:

@@ -25,7 +25,8 @@ class Runtimes(OnEveryRuntime, unittest.TestCase):
                 self.assertEqual(container.exec(["echo", "inside"]).stdout, "inside\n")
                 truth = waiter.do("tcp_recv", 0.2)
                 self.assertIsNone(truth.error)
-                self.assertGreaterEqual(truth.states()["socket"], 200_000_000)
+                # its timeout is a number of ticks (10 ms at most), of which the first has begun already
+                self.assertGreaterEqual(truth.states()["socket"], 190_000_000)
                 self.assertGreater(container.cpu_usage_ns(), 0)
                 container.stop()
                 self.assertFalse(container.alive())

@@ -30,17 +30,24 @@ class CpuHistory:
         """CPU seconds between two moments, as of the last reading before each."""
         return self._at(end) - self._at(begin)
 
-    def average(self, window, earliest, latest):
-        """(least, most) that the average with this time constant was at any moment in between."""
+    def average(self, window, earliest, latest, late=0):
+        """(least, most) that the average with this time constant was at any moment in between.
+
+        Whoever else makes that average may have begun up to `late` seconds after this."""
         samples = list(self.samples)
-        start, values = samples[0][0], []
-        total = 0.0
+        later = [sample for sample in samples if sample[0] >= samples[0][0] + late]
+        values = self._averages(samples, window, earliest, latest) + self._averages(later, window, earliest, latest)
+        return min(values), max(values)
+
+    @staticmethod
+    def _averages(samples, window, earliest, latest):
+        start, total, values = samples[0][0], 0.0, []
         for (before, used_before), (moment, used) in zip(samples, samples[1:]):
             kept = math.exp((before - moment) / window)
             total = total * kept + (used - used_before) / (moment - before) * (1 - kept)
             if earliest <= moment <= latest:
                 values.append(total / (1 - math.exp((start - moment) / window)))
-        return min(values), max(values)
+        return values
 
     def _read(self):
         """A reading whose moment is known: on a busy machine another may run between the two looks at the clock."""

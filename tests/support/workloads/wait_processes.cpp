@@ -4,8 +4,11 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
+
+#include <new>
 
 namespace {
 
@@ -73,26 +76,55 @@ pid_t stopping_child(Scene& scene, Body body) {
     return child;
 }
 
+/// A moment that a child tells its parent.
+class SharedMoment {
+  public:
+    SharedMoment() {
+        void* page =
+            mmap(nullptr, sizeof(uint64_t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (page == MAP_FAILED)
+            fail("mmap");
+        ns_ = new (page) std::atomic<uint64_t>;
+    }
+    ~SharedMoment() { munmap(ns_, sizeof *ns_); }
+    SharedMoment(const SharedMoment&) = delete;
+    SharedMoment& operator=(const SharedMoment&) = delete;
+
+    void now() { *ns_ = boottime_ns(); }
+    uint64_t ns() const { return *ns_; }
+
+  private:
+    std::atomic<uint64_t>* ns_;
+};
+
+// How long a child was stopped is looked at where nothing lies between the look and what it is about: by the
+// child right before it stops, and by the parent right before it continues it. The parent of one that has
+// just stopped, or the sender of a signal, may have to wait for a CPU before it can look.
+
 void stopped(Scene& scene) {
-    const pid_t child = stopping_child(scene, [] { raise(SIGSTOP); });
-    const uint64_t begin = boottime_ns();
+    SharedMoment stop;
+    const pid_t child = stopping_child(scene, [&stop] {
+        stop.now();
+        raise(SIGSTOP);
+    });
     scene.sleep();
+    scene.add("stopped", boottime_ns() - stop.ns());
     kill(child, SIGCONT);
-    scene.add("stopped", boottime_ns() - begin);
     reap(scene, child);
 }
 
 void traced(Scene& scene) {
-    const pid_t child = stopping_child(scene, [] {
+    SharedMoment stop;
+    const pid_t child = stopping_child(scene, [&stop] {
         if (ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0)
             _exit(1);
+        stop.now();
         raise(SIGSTOP);
     });
-    const uint64_t begin = boottime_ns();
     scene.sleep();
+    scene.add("traced", boottime_ns() - stop.ns());
     must(ptrace(PTRACE_DETACH, child, nullptr, nullptr), "ptrace");
     kill(child, SIGCONT);
-    scene.add("traced", boottime_ns() - begin);
     reap(scene, child);
 }
 
@@ -109,9 +141,9 @@ void restart_syscall(Scene& scene) {
     const uint64_t stop = boottime_ns();
     kill(child, SIGSTOP);
     scene.sleep();
-    kill(child, SIGCONT);
     const uint64_t stopped_ns = boottime_ns() - stop;
     scene.add("stopped", stopped_ns);
+    kill(child, SIGCONT);
     scene.timed("wait4", [&] { return waitpid(child, nullptr, 0); });
     scene.add("restart_syscall", boottime_ns() - begin - stopped_ns);
 }
