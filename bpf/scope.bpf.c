@@ -119,7 +119,7 @@ static __always_inline void settle(struct task_struct* task, struct task_state* 
         if (!fresh && (__s64)(ledger_time() - *(volatile __u64*)&thread->since_ns) < SETTLED_NS)
             return;
         __u64 word = *(volatile __u64*)&thread->word;
-        __u32 booked = word_state(word), actual = observe(task, thread, 0);
+        __u32 booked = word_state(word), actual = opaque(observe(task, thread, 0));
         if (!word_slot(word) || booked == STATE_DEAD || booked == actual || actual == STATE_UNKNOWN)
             return;
         if (!fresh && (booked <= STATE_RUNNABLE) == (actual <= STATE_RUNNABLE) &&
@@ -174,7 +174,7 @@ static __always_inline bool adopt(struct task_struct* task) {
     }
     bool fresh = !word_slot(*(volatile __u64*)&thread->word);
     struct wait_target target = {};
-    __u32 state = observe(task, thread, &target);
+    __u32 state = opaque(observe(task, thread, &target));
     if (state == STATE_DEAD)
         return false;
     bind(WRITER_SHARED, task, thread, place, state == STATE_UNKNOWN ? STATE_RUNNING : state, ledger_time());

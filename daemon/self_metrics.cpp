@@ -42,8 +42,10 @@ constexpr std::array kCatalogue{
                "Times that something failed in the kernel programs, by place.", "kernel map"},
     MetricSpec{"plimsoll_events_total", kCounter, "", "kind", "Events received from the kernel.",
                "event channel"},
-    MetricSpec{"plimsoll_events_lost_total", kCounter, "", "",
-               "Events that did not fit into the channel; counters do not depend on them.", "kernel map"},
+    MetricSpec{
+        "plimsoll_events_lost_total", kCounter, "", "",
+        "Events that did not fit into the channel, or could not be read; counters do not depend on them.",
+        "kernel map"},
     MetricSpec{"plimsoll_containers", kGauge, "", "runtime", "Containers that are watched now.", "registry"},
     MetricSpec{"plimsoll_containers_added_total", kCounter, "", "",
                "Containers seen to start, or found at the start.", "registry"},

@@ -157,7 +157,8 @@ void Daemon::update_self_metrics() {
         self_.set("plimsoll_events_total", static_cast<double>(event_counts_.count(kind)),
                   {{"kind", std::string(kEventKinds[kind])}});
     }
-    self_.set("plimsoll_events_lost_total", static_cast<double>(scope_->events_lost()));
+    self_.set("plimsoll_events_lost_total",
+              static_cast<double>(scope_->events_lost() + event_counts_.malformed()));
     const auto live = registry_->live_by_runtime();
     for (const auto runtime :
          {Runtime::docker, Runtime::containerd, Runtime::crio, Runtime::podman, Runtime::kubernetes,

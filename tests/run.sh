@@ -7,13 +7,14 @@ cd "$root" || exit 1
 export PYTHONDONTWRITEBYTECODE=1 LC_ALL=C.UTF-8
 logs=$root/build/test-logs
 suites=(unit meta bpf e2e faults vm asan tsan)
+with_full=(fuzz)
 
 usage() {
     cat <<END
 usage: sudo tests/run.sh [--only SUITE]… [--full]
 
-Suites: ${suites[*]}. bpf, e2e, faults, vm and a part of asan need root. In this order,
-but for vm, which runs beside asan and tsan: it needs one CPU, and they hardly look at the clock.
+Suites: ${suites[*]}, and with --full ${with_full[*]}. bpf, e2e, faults, vm and a part of asan
+need root. In this order, but for vm, which runs beside asan and tsan: it needs one CPU, and they hardly look at the clock.
   --only SUITE   only this one; may be repeated
   --full         also what takes too long for every run: vm with each of its boots and with more of the suites, faults
                  with all that can be counted through, ten minutes of fuzzing; some four hours in all
@@ -36,9 +37,13 @@ while [ $# -gt 0 ]; do
     esac
 done
 for name in ${only[@]+"${only[@]}"}; do
-    [[ " ${suites[*]} " == *" $name "* ]] || { usage >&2; exit 2; }
+    [[ " ${suites[*]} ${with_full[*]} " == *" $name "* ]] || { usage >&2; exit 2; }
 done
-[ ${#only[@]} -eq 0 ] || suites=("${only[@]}")
+if [ ${#only[@]} != 0 ]; then
+    suites=("${only[@]}")
+elif [ ${#full[@]} != 0 ]; then
+    suites+=("${with_full[@]}")
+fi
 
 passed=0 failed=0 skipped=0 summary=() causes=()
 
@@ -183,6 +188,7 @@ if wanted tsan && build tsan unit_tests; then
     run "unit tsan" 1800 "${plain[@]}" build/tsan/tests/unit_tests
 fi
 finish  # before what looks at the clock
+if wanted fuzz; then run fuzz 3600 python3 -u tests/fuzz/run.py --seconds 67; fi  # ten minutes in all
 if [ -n "$asan" ] && is_root; then
     run "e2e asan" 900 env PLIMSOLL_BINARY="$root/build/asan/plimsoll" \
         "${plain[@]}" python3 -u tests/support/run_python.py tests/e2e/test_smoke.py tests/e2e/test_reload.py

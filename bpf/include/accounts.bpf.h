@@ -15,6 +15,14 @@
 
 struct scope_control scope_control SEC(".data.scope") = {};
 
+/*
+ * The number, of which the verifier forgets what it knows: what follows is checked once, instead of again for
+ * each value that led here. For a few known values that become an index: the bounds must be checked after.
+ */
+static __always_inline __u32 opaque(__u32 number) {
+    return number ^ *(volatile __u32*)&scope_control.zero;
+}
+
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(map_flags, BPF_F_MMAPABLE);

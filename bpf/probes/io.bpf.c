@@ -24,7 +24,7 @@ struct io_ends {
 };
 
 static __always_inline __u32 cell_of(struct task_struct* task, __u32 descriptor, __u32 direction) {
-    return IO_CELL(class_of_file(find_file(task, descriptor)), direction);
+    return opaque(IO_CELL(class_of_file(find_file(task, descriptor)), direction));
 }
 
 static __always_inline struct io_ends find_pair(struct task_struct* task, __u32 from, __u32 to) {

@@ -178,6 +178,7 @@ static __always_inline void switch_out(struct task_struct* task, struct task_sta
     else if (!preempted && task_state &&
              *(volatile __u32*)&task->__state) /* 0 on 6.1: a signal came in between */
         state = classify(task, thread, task_state, &waited_for);
+    state = opaque(state);
     word = change_state(thread, word, state);
     __u64 charged = task->se.sum_exec_runtime, migrations = task->se.nr_migrations;
     struct ledger_account* account = open(target, word_slot(word), now);

@@ -142,7 +142,7 @@ struct scope_control {
     __u32 slots;        /* how many there are */
     __u64 published_ns; /* the ledger's time of the last sample of peers: what was told by then stays so */
     __u32 peers_made;   /* accounts of peers that were taken for the first time */
-    __u32 reserved;
+    __u32 zero;         /* always 0, which the verifier does not know */
 };
 
 /* Places in the kernel programs that can fail; each has a counter. The names are the values of label `place`.
