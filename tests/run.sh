@@ -14,7 +14,7 @@ usage() {
 usage: sudo tests/run.sh [--only SUITE]… [--full]
 
 Suites: ${suites[*]}, and with --full ${with_full[*]}. bpf, e2e, faults, vm and a part of asan
-need root. In this order, but for vm, which runs beside asan and tsan: it needs one CPU, and they hardly look at the clock.
+need root. In this order; with the CPU time that is left over, the builds of asan and tsan, and then vm, run beside the others.
   --only SUITE   only this one; may be repeated
   --full         also what takes too long for every run: vm with each of its boots and with more of the suites, faults
                  with all that can be counted through, ten minutes of fuzzing; some four hours in all
@@ -56,27 +56,29 @@ run() {
     add "$name" "$limit" "${PIPESTATUS[0]}" "$begin"
 }
 
-# begin NAME LIMIT COMMAND…: a suite beside the next ones; finish shows what became of it.
-begin() {
-    beside=$1 beside_limit=$2 beside_begin=$SECONDS
+# aside NAME LIMIT COMMAND…: the same without a word, for what runs beside the rest; finish NAME shows what became of it.
+aside() {
+    local name=$1 limit=$2 begin=$SECONDS code=0
     shift 2
-    printf '\n=== %s begins; its output comes when it has ended\n' "$beside"
-    timeout --kill-after=30 "$beside_limit" "$@" </dev/null >"$logs/$beside.log" 2>&1 &
-    beside_pid=$!
+    timeout --kill-after=30 "$limit" nice -n 10 "$@" </dev/null >"$logs/$name.log" 2>&1 &
+    trap 'kill $! && wait $!; exit 143' TERM
+    wait $! || code=$?
+    echo "$limit $code $((SECONDS - begin))" >"$logs/$name.end.new"
+    mv "$logs/$name.end.new" "$logs/$name.end"
 }
 
-finish() {
-    [ -n "${beside:-}" ] || return 0
-    local code=0
-    wait "$beside_pid" || code=$?
-    printf '\n=== %s\n' "$beside"
-    cat "$logs/$beside.log"
-    add "$beside" "$beside_limit" "$code" "$beside_begin"
-    beside=
+finish() { # NAME
+    local limit=0 code=1 seconds=0
+    while [ ! -e "$logs/$1.end" ] && kill -0 "$beside"; do sleep 1; done
+    read -r limit code seconds <"$logs/$1.end"
+    printf '\n=== %s\n' "$1"
+    cat "$logs/$1.log"
+    add "$1" "$limit" "$code" $((SECONDS - seconds))
 }
 
 # What runs beside must not outlive this script.
-end_beside() { [ -z "${beside:-}" ] || { kill "$beside_pid" && wait "$beside_pid"; } 2>/dev/null; }
+beside=
+end_beside() { [ -z "$beside" ] || { kill "$beside" && wait "$beside"; } 2>/dev/null; }
 trap end_beside EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
@@ -138,11 +140,11 @@ skip() { # NAME REASON: loudly, and in CI as a failure unless expected
     run "$1" 10 sh -c "echo 'SKIPPED: $1: $2'"
 }
 
-build() { # PRESET TARGET…
-    local preset=$1
-    shift
+build() { # run|aside PRESET TARGET…
+    local way=$1 preset=$2
+    shift 2
     # shellcheck disable=SC2016 # the inner shell expands them
-    run "build $preset" 2400 ${beside:+nice} sh -ec 'preset=$1; shift
+    "$way" "build $preset" 2400 sh -ec 'preset=$1; shift
         cmake --preset "$preset" -DPLIMSOLL_TESTS=ON >/dev/null
         cmake --build --preset "$preset" --target "$@"' sh "$preset" "$@"
 }
@@ -154,11 +156,20 @@ python_suite() { # NAME LIMIT FILE…
 }
 
 mkdir -p "$logs"
+rm -f "$logs"/*.end
 run packages 1200 deploy/install-deps.sh build package demo tests || { echo "0 passed, 1 failed"; exit 1; }
-if ! build release all; then
+if ! build run release all; then
     printf '\n%d passed, %d failed\n' "$passed" "$failed"
     exit 1
 fi
+
+behind() { # what is in no hurry
+    if wanted asan; then build aside asan plimsoll unit_tests; fi
+    if wanted tsan; then build aside tsan unit_tests; fi
+    if wanted vm && is_root; then aside vm 20000 python3 -u tests/vm/run.py ${full[@]+"${full[@]}"}; fi
+}
+behind &
+beside=$!
 
 if wanted unit; then run unit 600 build/release/tests/unit_tests; fi
 if wanted meta; then python_suite meta 600 tests/meta/*_test.py; fi
@@ -172,29 +183,28 @@ if wanted faults; then
     if is_root; then python_suite faults $((${#full[@]} ? 14400 : 1800)) tests/faults/test_*.py
     else skip faults "needs root"; fi
 fi
-if wanted vm; then
-    if is_root; then begin vm 20000 python3 -u tests/vm/run.py ${full[@]+"${full[@]}"}; else skip vm "needs root"; fi
-fi
 
 # The sanitizers' runtimes want a plain address space: setarch -R turns its randomisation off.
 plain=(setarch "$(uname -m)" -R)
 export ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=halt_on_error=1
 asan=
-if wanted asan && build asan plimsoll unit_tests; then
+if wanted asan && finish "build asan"; then
     asan=built
     run "unit asan" 1800 "${plain[@]}" build/asan/tests/unit_tests
 fi
-if wanted tsan && build tsan unit_tests; then
+if wanted tsan && finish "build tsan"; then
     run "unit tsan" 1800 "${plain[@]}" build/tsan/tests/unit_tests
 fi
-finish  # before what looks at the clock
-if wanted fuzz; then run fuzz 3600 python3 -u tests/fuzz/run.py --seconds 67; fi  # ten minutes in all
 if [ -n "$asan" ] && is_root; then
     run "e2e asan" 900 env PLIMSOLL_BINARY="$root/build/asan/plimsoll" \
         "${plain[@]}" python3 -u tests/support/run_python.py tests/e2e/test_smoke.py tests/e2e/test_reload.py
 elif [ -n "$asan" ]; then
     skip "e2e asan" "needs root"
 fi
+if wanted vm; then
+    if is_root; then finish vm; else skip vm "needs root"; fi
+fi
+if wanted fuzz; then run fuzz 3600 python3 -u tests/fuzz/run.py --seconds 67; fi  # ten minutes in all
 
 if [ ${#causes[@]} != 0 ]; then printf '%s\n' "${causes[@]}"; fi
 printf '\n=== summary (%d s)\n' "$SECONDS"

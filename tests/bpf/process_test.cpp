@@ -37,15 +37,16 @@ std::set<std::uint32_t> run_processes(const Cgroup& cgroup, int good, int bad, i
     }
     for (int i = 0; i < killed; i++) {
         Child child(cgroup, [](const Parent&) {
-            execl("/bin/sleep", "sleep", "1000", nullptr);
+            execl("/bin/sh", "sh", "-c", "kill -STOP $$", nullptr);
             return 97;
         });
         remember(child);
-        const std::string file = "/proc/" + std::to_string(child.pid()) + "/comm";
+        // What /proc says of the program is true a moment before the program has begun.
+        const std::string file = "/proc/" + std::to_string(child.pid()) + "/stat";
         CHECK(eventually([&] {
-            std::string comm;
-            std::ifstream(file) >> comm;
-            return comm == "sleep";
+            std::string pid, comm, state;
+            std::ifstream(file) >> pid >> comm >> state;
+            return state == "T";
         }));
         child.kill();
         CHECK(WTERMSIG(child.wait()) == SIGKILL);
