@@ -165,7 +165,7 @@ fi
 
 behind() { # what is in no hurry
     if wanted asan; then build aside asan plimsoll unit_tests; fi
-    if wanted tsan; then build aside tsan unit_tests; fi
+    if wanted tsan; then build aside tsan plimsoll unit_tests; fi
     if wanted vm && is_root; then aside vm 20000 python3 -u tests/vm/run.py ${full[@]+"${full[@]}"}; fi
 }
 behind &
@@ -194,6 +194,12 @@ if wanted asan && finish "build asan"; then
 fi
 if wanted tsan && finish "build tsan"; then
     run "unit tsan" 1800 "${plain[@]}" build/tsan/tests/unit_tests
+    if is_root; then
+        run "faults tsan" 600 env PLIMSOLL_BINARY="$root/build/tsan/plimsoll" \
+            "${plain[@]}" python3 -u tests/support/run_python.py tests/faults/test_scrapers.py:Many
+    else
+        skip "faults tsan" "needs root"
+    fi
 fi
 if [ -n "$asan" ] && is_root; then
     run "e2e asan" 900 env PLIMSOLL_BINARY="$root/build/asan/plimsoll" \

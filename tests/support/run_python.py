@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs unittest files one test at a time, with durations: run_python.py FILE… The last line counts, for tests/run.sh."""
+"""Runs unittest files one test at a time, with durations: run_python.py FILE[:PATTERN]… A pattern chooses tests by their
+names. The last line counts, for tests/run.sh."""
 
 import importlib.util
 import os
+import re
 import sys
 import time
 import unittest
@@ -35,8 +37,21 @@ def load(path):
     return unittest.defaultTestLoader.loadTestsFromModule(module)
 
 
-def main(paths):
-    suite = unittest.TestSuite(load(path) for path in paths)
+def each_test(suite):
+    for test in suite:
+        if isinstance(test, unittest.TestSuite):
+            yield from each_test(test)
+        else:
+            yield test
+
+
+def chosen(argument):
+    path, _, pattern = argument.partition(":")
+    return unittest.TestSuite(test for test in each_test(load(path)) if re.search(pattern, test.id()))
+
+
+def main(arguments):
+    suite = unittest.TestSuite(map(chosen, arguments))
     runner = unittest.TextTestRunner(stream=sys.stdout, resultclass=Progress, verbosity=2)
     result = runner.run(suite)
     skipped = len(result.skipped)

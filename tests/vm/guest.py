@@ -99,18 +99,10 @@ class Result(unittest.TestResult):
             self._wire.verdict(test.id(), "failed", 0, "", text)
 
 
-def each_test(suite):
-    for test in suite:
-        if isinstance(test, unittest.TestSuite):
-            yield from each_test(test)
-        else:
-            yield test
-
-
 def run_python(wire, choice, path):
     """The tests of one file."""
     sys.path.insert(0, ROOT + "/tests/support")
-    from run_python import load  # pylint: disable=import-outside-toplevel
+    from run_python import each_test, load  # pylint: disable=import-outside-toplevel
     chosen = unittest.TestSuite()
     chosen.addTests(test for test in each_test(load(path)) if choice.takes(test.id()))
     chosen.run(Result(wire))
