@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the fuzzers for some time each, beginning with the kept corpus; fails when one of them finds something.
+"""Runs the fuzzers for some CPU time each, beginning with the kept corpus; fails when one of them finds something.
 
 What comes of it is in build/fuzz-work: inputs that reach new code in NAME/corpus, those that fail in NAME/findings,
 what libFuzzer says in NAME/log. --minimise takes of the former into tests/fuzz/corpus what reaches code that nothing
@@ -11,8 +11,10 @@ import argparse
 import concurrent.futures
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,17 +67,26 @@ def start(name, *arguments, output):
                             env={**os.environ, **options}, stdout=output, stderr=subprocess.STDOUT)
 
 
+def cpu_seconds(pid):
+    ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]  # utime, stime
+    return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
+
+
 def fuzz(name, seconds):
     work = WORK / name
     for folder in ("corpus", "findings"):
         (work / folder).mkdir(parents=True, exist_ok=True)
     dictionary = FUZZ / "dictionaries" / f"{name}.dict"
-    arguments = [f"-max_total_time={seconds}", f"-max_len={TARGETS[name]}", "-print_final_stats=1", *LIMITS,
+    arguments = [f"-max_len={TARGETS[name]}", "-print_final_stats=1", *LIMITS,
                  f"-artifact_prefix={work}/findings/", work / "corpus", FUZZ / "corpus" / name]
     with open(work / "log", "a", encoding="utf-8") as log:
         print(BEGIN, file=log, flush=True)
         process = start(name, *([f"-dict={dictionary}"] if dictionary.exists() else []), *arguments, output=log)
-        _, status, usage = os.wait4(process.pid, 0)
+        while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
+            if cpu_seconds(process.pid) >= seconds:
+                process.send_signal(signal.SIGUSR1)  # libFuzzer says what it did, and ends well
+            time.sleep(1)
+        _, status, usage = ended
         process.returncode = os.waitstatus_to_exitcode(status)  # it has been waited for
         cpu = usage.ru_utime + usage.ru_stime
         print(f"\n{END}: code {process.returncode}, {cpu:.1f} s of CPU time", file=log)
@@ -128,7 +139,7 @@ def build():
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("fuzzers", nargs="*", metavar="NAME", help=f"of {', '.join(TARGETS)}; default: all")
-    parser.add_argument("--seconds", type=int, default=60, help="for each fuzzer; default: 60")
+    parser.add_argument("--seconds", type=int, default=60, help="of CPU time for each fuzzer; default: 60")
     parser.add_argument("--jobs", type=int, default=1, help="fuzzers at a time; default: 1")
     parser.add_argument("--minimise", action="store_true", help="no run: merge what was found into the kept corpus")
     parser.add_argument("--record", action="store_true", help="no run: the table of what has been run")
