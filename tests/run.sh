@@ -60,7 +60,7 @@ run() {
 aside() {
     local name=$1 limit=$2 begin=$SECONDS code=0
     shift 2
-    # As a session of its own, which the scheduler can hold back as a whole (sched_autogroup).
+    # By setsid, so that the scheduler can hold it back as a whole (sched_autogroup).
     # shellcheck disable=SC2016 # the inner shell expands them
     setsid sh -c 'echo 15 >/proc/self/autogroup; exec "$@"' sh \
         timeout --kill-after=30 "$limit" nice -n 15 "$@" </dev/null >"$logs/$name.log" 2>&1 &
