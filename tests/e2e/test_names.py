@@ -145,7 +145,7 @@ class Docker(Case):
             early.wait_value("container_threads", lambda value: value == 1, id=web.cgroup_path, name="web-old")
             page = shown(early.metrics())
             self.assertEqual(page[other.cgroup_path][0]["name"], "web")
-            self.assertEqual({series["name"] for series, _ in page.values() if series["id"].startswith("/docker/")}
+            self.assertEqual({series.get("name") for series, _ in page.values() if series["id"].startswith("/docker/")}
                              & {"web", "web-old"}, {"web", "web-old"})
             self.check_agreement(early, [web.cgroup_path, other.cgroup_path])
 

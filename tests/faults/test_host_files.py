@@ -113,9 +113,9 @@ class Hidden(unittest.TestCase):
         self.assertEqual(self.usual.missing(page), [])
 
     def test_file_systems_that_are_read_only_are_enough(self):
-        page = self.check(in_mounts("mount --rbind / /; for m in /sys /sys/fs/bpf /proc; do mount -o remount,bind,ro $m; done; "
-                                    "for m in /sys/fs/cgroup $(ls -d /sys/fs/cgroup/*/); do "
-                                    "mount -o remount,bind,ro $m 2>/dev/null || true; done"), runs=True)
+        page = self.check(in_mounts("mount --rbind / /; for m in /sys /proc; do mount -o remount,bind,ro $m; done; "
+                                    "for m in /sys/fs/bpf /sys/fs/cgroup $(ls -d /sys/fs/cgroup/*/); do "
+                                    "if mountpoint -q $m; then mount -o remount,bind,ro $m; fi; done"), runs=True)
         self.assertEqual(self.usual.missing(page), [])
 
     def test_the_number_of_cpus_is_not_guessed(self):

@@ -14,7 +14,7 @@ SUITE_LIMIT = 2400
 ESSENTIAL = ("two containers", "connected and ended", "whole life", "a process that moves has", "storm",
              "before the start are told apart", "are gone from the kernel", "chose its own address", "unix sockets")
 # "bpf", or a file of tests below tests/; after a colon, a pattern of the tests to run.
-EVERY_BOOT = ["e2e/test_families", "vm/test_unit", "vm/test_systemd:Machine|Service|Names|crun",
+EVERY_BOOT = ["e2e/test_families", "e2e/test_verifier", "vm/test_unit", "vm/test_systemd:Machine|Service|Names|crun",
               "e2e/test_seeding:BeforeTheAgent", "e2e/test_frozen", "e2e/test_conservation:two_containers_is", "bpf:" + "|".join(ESSENTIAL)]
 FULL = ["e2e/test_families", "vm/test_unit", "vm/test_systemd", "e2e/test_verifier", "bpf", "e2e/test_smoke",
         "e2e/test_thread_states", "e2e/test_seeding", "e2e/test_cpu", "e2e/test_processes", "e2e/test_frozen",
