@@ -50,7 +50,10 @@ class Vanishing(unittest.TestCase):
         for before, page in zip(pages, pages[1:]):
             self.assertEqual([line for line in fallen(before, page) if busy.id in line or line.startswith("plimsoll_")], [])
         for page in pages:
-            self.assertEqual(kernel_failures(page), {})
+            failures = kernel_failures(page)
+            # a thread born while a visit of all threads is interrupted on its CPU has to wait for the next visit
+            self.assertLessEqual(failures.pop(("scope", "task_storage_full"), 0), 1 + len(lives) // 100)
+            self.assertEqual(failures, {})
             self.assertEqual(len(page.samples("container_threads", id=busy.id)), 1)
             for sample in page.samples(LIFETIME):
                 if "/vanishing-" in sample.labels["id"]:
