@@ -21,7 +21,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 
 import tables  # noqa: E402
 from plimsoll_testbed import DockerRuntime, LoopDisk, cpu_clock, wait_until  # noqa: E402
-from tools import PERIOD, all_tools  # noqa: E402
+from tools import PACKAGES, PERIOD, all_tools  # noqa: E402
 
 SETTLE = 3
 SHORT = 400  # processes of 5 ms each
@@ -169,11 +169,7 @@ def main():
     options = parser.parse_args()
     found = {str(count): measure(count, options.seconds) for count in options.containers or [20, 200]}
     if options.record:
-        tables.record("side_by_side", {"containers": found, "versions": tables.versions(all_packages())})
-
-
-def all_packages():
-    return [tool.package for tool in all_tools(None) if tool.package]
+        tables.record("side_by_side", {"containers": found, "versions": tables.versions(PACKAGES)})
 
 
 if __name__ == "__main__":

@@ -305,6 +305,9 @@ class DockerStats(Reporter):
         return self.cpu_seconds[container.id], self.written[container.id]
 
 
+PACKAGES = [tool.package for tool in (NodeExporter, ProcessExporter, DockerStats, Pidstat, Cgtop)]
+
+
 def all_tools(docker):
     return [Plimsoll([docker]), NodeExporter(), ProcessExporter(), LightProcessExporter(), DockerStats(docker),
             Pidstat(), Cgtop()]
