@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Twice as many containers cost twice as much: what a scrape takes, and its bytes, do not grow faster than their number.
+"""Twice as many containers cost twice as much: what a scrape takes, and its bytes, grow no faster than their number.
 
 tests/bench/peers/cost_curve_bench.py has the whole curve; here are two points of it, and ratios only.
 """

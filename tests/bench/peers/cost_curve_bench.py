@@ -75,8 +75,8 @@ def exponent(points):
 
 
 def exponents(found):
-    """By the least of the rounds, which the machine disturbed least. What does not depend on containers makes them smaller:
-    few containers are left out, and the agent's own memory is taken off."""
+    """By the least of the rounds, which the machine disturbed least. What does not depend on containers makes them
+    smaller: few containers are left out, and the agent's own memory is taken off."""
     of = {"CPU time": lambda one: one["cpu_seconds"]["least"], "wall time": lambda one: one["wall_seconds"]["least"],
           "bytes": lambda one: one["page_bytes"],
           "memory": lambda one: one["resident_bytes"] - found[min(found)]["resident_bytes"]}

@@ -6,8 +6,9 @@ usage: side_by_side_bench.py [--containers N]… [--seconds S] [--record]
 
 Each tool has a turn of its own: idle for S seconds, then asked every second, or left to report every second, for S
 seconds. Counted is the CPU time of its processes, of those that gather for it (for `docker stats`: dockerd, containerd
-and the shims) and, for Plimsoll, of its programs in the kernel. Then all of them watch one container do known work, and what each attributes
-to it is compared with the cgroup's own files. --record writes the figures to results.json and docs/overhead.md.
+and the shims) and, for Plimsoll, of its programs in the kernel. Then all of them watch one container do known work, and
+what each attributes to it is compared with the cgroup's own files. --record writes the figures to results.json and
+docs/overhead.md.
 """
 
 import argparse
@@ -104,15 +105,16 @@ def costs(tool, seconds):
         found["answer_seconds"] = tool.time_once()
     else:
         found["answer_seconds"] = statistics.median(took for took, _, _ in answers)
-    found["wire_bytes"], found["page_bytes"] = (statistics.mean(answer[at] for answer in answers) for at in (1, 2))
+    for at, name in ((1, "wire_bytes"), (2, "page_bytes")):
+        found[name] = statistics.mean(answer[at] for answer in answers)
     return found
 
 
 def attributed(tools, worker, work):
     """{tool: parts of what the kernel charged}, and how much that was."""
     def look():
-        return worker.charged(), {tool.name: (*tool.used(worker.container, worker.disk), tool.processes(worker.container))
-                                  for tool in tools}
+        of = worker.container
+        return worker.charged(), {tool.name: (*tool.used(of, worker.disk), tool.processes(of)) for tool in tools}
 
     def ask():
         time.sleep(PERIOD)

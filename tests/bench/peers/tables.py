@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The parts of docs/overhead.md that come out of results.json, which the programs here write with --record."""
+"""The parts of docs/overhead.md that come out of results.json, which the programs here write with --record: run
+this when only their form has changed."""
 
 import json
 import os
@@ -36,6 +37,10 @@ def record(section, figures):
     known = load()
     known[section] = {"machine": machine(), **figures}
     RESULTS.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+    write()
+
+
+def write():
     DOCUMENT.write_text(render(DOCUMENT.read_text(encoding="utf-8")), encoding="utf-8")
 
 
@@ -104,16 +109,22 @@ def cost_curve(figures):
     rows = []
     for count, one in figures["containers"].items():
         cpu, wall = one["cpu_seconds"], one["wall_seconds"]
-        rows.append(["{:,}".format(int(count)), "%.1f" % (cpu["median"] * 1e3), "%.0f" % (cpu["median"] * 1e6 / int(count)),
+        rows.append(["{:,}".format(int(count)), "%.1f" % (cpu["median"] * 1e3),
+                     "%.0f" % (cpu["median"] * 1e6 / int(count)),
                      "%.1f" % (wall["median"] * 1e3), "%.1f" % (wall["least"] * 1e3),
                      "%.1f" % (wall["least"] / one["copy_seconds"]), "{:,.0f}".format(one["page_bytes"] / 1024),
                      "%.1f" % (one["page_bytes"] / 1024 / int(count)), "{:,.0f}".format(one["packed_bytes"] / 1024),
                      "%.1f" % (one["resident_bytes"] / 2**20)])
     powers = ", ".join("%s %.2f" % item for item in figures["powers"].items())
-    return table(["containers", "CPU ms per scrape", "µs per container", "wall ms", "fastest", "of a copy's time",
+    return table(["containers", "CPU ms per scrape", "µs per container", "wall ms", "fastest", "times a copy",
                   "page, KiB", "per container", "packed", "resident MiB"], rows) + (
-        "\nThe power of the number of containers that each grows with, from 100 on: %s. From one run with %s open files allowed, %s.\n"
+        "\nThe power of the number of containers that each grows with, from 100 on: %s. "
+        "From one run with %s open files allowed, %s.\n"
         % (powers, "{:,}".format(figures["open_files"]), where(figures)))
 
 
 PARTS = {"cost_curve": cost_curve, "side_by_side": side_by_side}
+
+
+if __name__ == "__main__":
+    write()

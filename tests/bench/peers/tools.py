@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tools that are compared: each is started, asked, and says what it attributes to a container.
 
-An exporter answers when it is asked; a program that reports by itself is read line by line, so that its processes can be
-looked up while they live.
+An exporter answers when it is asked; a program that reports by itself is read line by line, so that its processes can
+be looked up while they live.
 """
 
 import gzip
@@ -47,7 +47,8 @@ class Tool:
         return resident_mib(self.pid)
 
     def used(self, container, disk):
-        """(CPU seconds, bytes written to the disk, or to any) that it has attributed so far; None for what it cannot tell."""
+        """(CPU seconds, bytes written) that it has attributed so far; None for what it cannot tell. Bytes are those of
+        the disk where it tells disks apart."""
         del container, disk
         return None, None
 
@@ -74,7 +75,7 @@ class Exporter(Tool):
 
     def start(self):
         self.port = free_port()
-        self._daemon = Daemon(self.argv(), "/dev/null")
+        self._daemon = Daemon(self.argv(), workdir() + "/log")
         self.pid = self._daemon.pid
         self._daemon.wait_ready(self._answers)
 
