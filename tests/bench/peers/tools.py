@@ -187,7 +187,7 @@ class Reporter(Tool):
 
     def start(self):
         self._process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", "stdbuf", "-oL", *self.argv()],
-                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True,
+                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors="replace",
                                          env={**os.environ, "LC_ALL": "C", "S_TIME_FORMAT": "ISO"})
         self.pid = self._process.pid
         self._reader = threading.Thread(target=self._read)
