@@ -68,8 +68,10 @@ Daemon::~Daemon() = default;
 
 Result<std::unique_ptr<Daemon>> Daemon::start(const Settings& settings, ReadSettings read_again) {
     std::unique_ptr<Daemon> daemon(new Daemon(settings, std::move(read_again)));
-    const auto [files, processes] = keepable_descriptors(raise_descriptor_limit());
-    daemon->kept_files_ = std::make_unique<DescriptorBudget>(files);
+    const auto [files, directories, processes] =
+        keepable_descriptors(raise_descriptor_limit(), settings.config.containers.max);
+    daemon->kept_directories_ = std::make_unique<DescriptorBudget>(directories);
+    daemon->kept_files_ = std::make_unique<DescriptorBudget>(files, daemon->kept_directories_.get());
     daemon->kept_processes_ = std::make_unique<DescriptorBudget>(processes);
     auto loop = EventLoop::create();
     if (!loop) {

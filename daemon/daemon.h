@@ -130,7 +130,7 @@ class Daemon {
     std::unique_ptr<Scope> scope_;
     std::unique_ptr<ConnectionHook> connection_hook_;  ///< these two only if a rule has connects_to
     std::unique_ptr<ConnectionRules> connection_rules_;
-    std::unique_ptr<DescriptorBudget> kept_files_, kept_processes_;
+    std::unique_ptr<DescriptorBudget> kept_directories_, kept_files_, kept_processes_;
     std::unique_ptr<ContainerProcesses> processes_;
     std::vector<RunningProbe> probes_;
     std::unique_ptr<Registry> registry_;

@@ -5,6 +5,11 @@
 #include <sys/stat.h>
 
 namespace plimsoll {
+namespace {
+
+constexpr std::uint64_t kTrusted = 60'000'000'000;  // ns
+
+}  // namespace
 
 std::optional<std::string_view> CgroupReader::first(const CgroupHierarchy* hierarchy, CgroupName cgroup,
                                                     CgroupDirectory& directory, const char* file,
@@ -55,6 +60,29 @@ std::optional<std::string_view> CgroupReader::next(const CgroupHierarchy& hierar
     return text;
 }
 
+std::optional<std::string_view> CgroupReader::limit(const CgroupHierarchy& hierarchy, CgroupName cgroup,
+                                                    CgroupDirectory& directory, const char* file) {
+    if (!directory.written_) {
+        directory.written_ = writes_.add(path_of(hierarchy.mount, cgroup.path, ""));
+    }
+    const auto writes = directory.written_.writes();
+    if (writes != directory.writes_ || now_ns_ - directory.remembered_ns_ > kTrusted) {
+        directory.limits_.clear();
+        directory.writes_ = writes.value_or(0);
+        directory.remembered_ns_ = now_ns_;
+    }
+    for (const auto& known : directory.limits_) {
+        if (known.file == file) {
+            return known.text;
+        }
+    }
+    const auto text = next(hierarchy, cgroup, directory, file);
+    if (text && writes) {
+        directory.limits_.push_back({file, std::string(*text)});
+    }
+    return text;
+}
+
 std::optional<std::string_view> CgroupReader::limit_below(const CgroupHierarchy& hierarchy, CgroupName cgroup,
                                                           const CgroupDirectory& directory,
                                                           const std::string& file) {
@@ -77,7 +105,7 @@ bool CgroupReader::enter(const CgroupHierarchy& hierarchy, CgroupName cgroup, Cg
         openat(kNowhere, path_of(hierarchy.mount, cgroup.path, ""), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     struct stat info{};
     if (fd && fstat(fd.get(), &info) == 0 && info.st_ino == *inode) {
-        directory.directory_.keep(fd, budget_);
+        directory.directory_.keep(fd, budget_ == nullptr ? nullptr : budget_->for_directories());
     } else {
         directory.directory_.reset();
     }

@@ -7,10 +7,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "containers/cgroup_tree.h"
 #include "files/descriptors.h"
 #include "files/read_file.h"
+#include "files/write_watch.h"
 
 namespace plimsoll {
 
@@ -28,12 +30,22 @@ class CgroupDirectory {
 
   private:
     friend class CgroupReader;
+    /// The text of a limit when it was read last.
+    struct Remembered {
+        std::string_view file;
+        std::string text;
+    };
     void leave() {
         directory_.reset();
+        written_.reset();
+        limits_.clear();
         found_ = false;
         gone_ = true;
     }
     KeptFd directory_;
+    WriteWatch::Place written_;
+    std::uint64_t writes_ = 0, remembered_ns_ = 0;  ///< what the limits' texts belong to
+    std::vector<Remembered> limits_;
     bool found_ = false;  ///< with or without a descriptor
     bool gone_ = false;
 };
@@ -42,6 +54,11 @@ class CgroupReader {
   public:
     /// `budget`: null: nothing is kept.
     CgroupReader(const CgroupLayout& layout, DescriptorBudget* budget) : layout_(&layout), budget_(budget) {}
+    /// Before anything is read for a sample. `now_ns`: CLOCK_BOOTTIME.
+    void begin_sample(std::uint64_t now_ns) {
+        now_ns_ = now_ns;
+        writes_.collect();
+    }
 
     /// The file by whose reading it is decided whether the cgroup is (still) in the hierarchy; null: no such
     /// hierarchy here. `kept`: its own descriptor, null: opened each time. Nothing: see gone(), or there is
@@ -52,6 +69,11 @@ class CgroupReader {
     std::optional<std::string_view> next(const CgroupHierarchy& hierarchy, CgroupName cgroup,
                                          const CgroupDirectory& directory, const char* file,
                                          KeptFd* kept = nullptr);
+    /// The same for what moves only when somebody writes it: it is read again only if anything in the
+    /// directory was written, and once a minute, since what is written through another mount of the hierarchy
+    /// (by a container that has its own) is not told. `file`: static storage.
+    std::optional<std::string_view> limit(const CgroupHierarchy& hierarchy, CgroupName cgroup,
+                                          CgroupDirectory& directory, const char* file);
     /// A limit of v2 that is set one level below: crun has systemd make a scope and sets limits on the cgroup
     /// `container` in it, where the processes are. Nothing: the cgroup's own file has it.
     std::optional<std::string_view> limit_below(const CgroupHierarchy& hierarchy, CgroupName cgroup,
@@ -76,6 +98,8 @@ class CgroupReader {
     const CgroupLayout* layout_;
     DescriptorBudget* budget_;
     FileReader reader_;
+    WriteWatch writes_;
+    std::uint64_t now_ns_ = 0;
     std::string path_;
 };
 

@@ -11,6 +11,8 @@ namespace {
 // Connections, kernel programs and maps, and a file that is being read.
 constexpr std::size_t kReserved = 512;
 constexpr std::size_t kSmallestLimit = 1024;
+// One in each hierarchy of a v1 or hybrid host that is read; on v2 one for each of five probes.
+constexpr std::size_t kDirectories = 6;
 
 }  // namespace
 
@@ -24,9 +26,16 @@ std::size_t raise_descriptor_limit() {
     return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_max : before;
 }
 
-KeepableDescriptors keepable_descriptors(std::size_t limit) {
+/// Of few descriptors most go to directories, because a container without any costs more than one with those
+/// alone; the rest to files, so that the first containers have both.
+KeepableDescriptors keepable_descriptors(std::size_t limit, std::size_t containers) {
     const std::size_t reserved = std::max(limit / 4, kReserved);
-    return limit > reserved ? KeepableDescriptors{limit - reserved, limit / 16} : KeepableDescriptors{};
+    if (limit <= reserved) {
+        return {};
+    }
+    const std::size_t all = limit - reserved;
+    const std::size_t directories = std::min(containers * kDirectories, all / 4 * 3);
+    return {all - directories, directories, std::clamp(containers, limit / 16, limit / 8)};
 }
 
 }  // namespace plimsoll

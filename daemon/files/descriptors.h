@@ -17,13 +17,16 @@ std::size_t raise_descriptor_limit();
 /// a moment.
 struct KeepableDescriptors {
     std::size_t files;
-    std::size_t processes;  ///< one of each container: they are dear to find, and not left without by files
+    std::size_t directories;  ///< of cgroups: the first of them saves more than a file does
+    std::size_t processes;    ///< one of each container: they are dear to find, and not left without by files
 };
-KeepableDescriptors keepable_descriptors(std::size_t limit);
+KeepableDescriptors keepable_descriptors(std::size_t limit, std::size_t containers);
 
 class DescriptorBudget {
   public:
-    explicit DescriptorBudget(std::size_t left) : left_(left) {}
+    /// `directories`: what directories are taken from; null: from this, too.
+    explicit DescriptorBudget(std::size_t left, DescriptorBudget* directories = nullptr)
+        : left_(left), directories_(directories) {}
     ~DescriptorBudget() = default;
     DescriptorBudget(const DescriptorBudget&) = delete;
     DescriptorBudget& operator=(const DescriptorBudget&) = delete;
@@ -35,9 +38,13 @@ class DescriptorBudget {
         return there;
     }
     void give_back() { ++left_; }
+    [[nodiscard]] DescriptorBudget* for_directories() {
+        return directories_ != nullptr ? directories_ : this;
+    }
 
   private:
     std::size_t left_;
+    DescriptorBudget* directories_;
 };
 
 /// A descriptor that is kept and counted as long as it is.

@@ -42,6 +42,10 @@ class CgroupProbe : public FileProbe<State, SeriesCount>, public ReadsFiles {
         open({context.layout, context.descriptors});
         return {};
     }
+    void sample(const SampleContext& context, SampleWriter& writer) override {
+        reader_->begin_sample(context.now_ns);
+        FileProbe<State, SeriesCount>::sample(context, writer);
+    }
     void open(const FileRoots& roots) override {
         reader_.emplace(roots.layout, roots.descriptors);
         proc_ = roots.proc;

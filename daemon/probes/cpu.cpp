@@ -118,7 +118,7 @@ class CpuProbe : public CgroupProbe<CpuState, Series::count> {
     bool read_usage_v1(CgroupName cgroup, CpuState& state, Values& values);
     bool read_limits_v1(CgroupName cgroup, CpuState& state, Values& values);
     void read_v2(CgroupName cgroup, CpuState& state, Values& values);
-    void read_limits_v2(CgroupName cgroup, const CpuState& state, Values& values);
+    void read_limits_v2(CgroupName cgroup, CpuState& state, Values& values);
     static void read_stat(std::string_view text, bool with_usage, Values& values);
 
     const CgroupHierarchy* cpuacct_ = nullptr;
@@ -151,7 +151,7 @@ bool CpuProbe::read_limits_v1(CgroupName cgroup, CpuState& state, Values& values
     }
     put(values, Series::spec_shares, parse_number(*shares));
     const auto number = [&](const char* file) {
-        const auto text = reader().next(*cpu_, cgroup, state.cpu, file);
+        const auto text = reader().limit(*cpu_, cgroup, state.cpu, file);
         return text ? parse_number(*text) : std::nullopt;
     };
     put(values, Series::spec_period, number("cpu.cfs_period_us"));
@@ -183,12 +183,12 @@ void CpuProbe::read_v2(CgroupName cgroup, CpuState& state, Values& values) {
     }
 }
 
-void CpuProbe::read_limits_v2(CgroupName cgroup, const CpuState& state, Values& values) {
+void CpuProbe::read_limits_v2(CgroupName cgroup, CpuState& state, Values& values) {
     if (cpu_ != nullptr) {
         return;  // the controller is a v1 hierarchy's
     }
     const auto below = reader().limit_below(*v2_, cgroup, state.v2, "cpu.max");
-    const auto text = below ? below : reader().next(*v2_, cgroup, state.v2, "cpu.max");
+    const auto text = below ? below : reader().limit(*v2_, cgroup, state.v2, "cpu.max");
     if (const auto max = text ? parse_cpu_max(*text) : std::nullopt) {
         values.set(Series::spec_period, max->period_us);
         if (max->quota_us != UINT64_MAX && max->quota_us != 0) {
@@ -198,7 +198,7 @@ void CpuProbe::read_limits_v2(CgroupName cgroup, const CpuState& state, Values& 
     if (below) {  // throttling is told where the quota is
         read_stat(reader().next(*v2_, cgroup, state.v2, "container/cpu.stat").value_or(""), false, values);
     }
-    const auto weight_text = reader().next(*v2_, cgroup, state.v2, "cpu.weight");
+    const auto weight_text = reader().limit(*v2_, cgroup, state.v2, "cpu.weight");
     const auto weight = weight_text ? parse_number(*weight_text) : std::nullopt;
     if (weight && *weight >= 1 && *weight <= 10000) {
         values.set(Series::spec_shares, 2 + (*weight - 1) * 262142 / 9999);

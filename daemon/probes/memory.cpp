@@ -151,16 +151,20 @@ bool MemoryProbe::read_v1(CgroupName cgroup, MemoryState& state, Values& values)
     }
     put(values, M::usage, parse_number(*usage));
     read_fields(reader().next(*v1_, cgroup, state.directory, "memory.stat", &state.stat), kStatV1, values);
-    const auto single = [&](std::size_t series, const char* file, KeptFd* kept = nullptr) {
-        const auto text = reader().next(*v1_, cgroup, state.directory, file, kept);
+    const auto single = [&](std::size_t series, const char* file, KeptFd& kept) {
+        const auto text = reader().next(*v1_, cgroup, state.directory, file, &kept);
         put(values, series, text ? parse_number(*text) : std::nullopt);
     };
-    single(M::max_usage, "memory.max_usage_in_bytes", &state.peak);
-    single(M::failcnt, "memory.failcnt", &state.failures);
-    single(M::kernel, "memory.kmem.usage_in_bytes", &state.kernel);
-    single(M::spec_limit, "memory.limit_in_bytes");
-    single(M::spec_swap_limit, "memory.memsw.limit_in_bytes");
-    single(M::spec_reservation, "memory.soft_limit_in_bytes");
+    single(M::max_usage, "memory.max_usage_in_bytes", state.peak);
+    single(M::failcnt, "memory.failcnt", state.failures);
+    single(M::kernel, "memory.kmem.usage_in_bytes", state.kernel);
+    const auto limit = [&](std::size_t series, const char* file) {
+        const auto text = reader().limit(*v1_, cgroup, state.directory, file);
+        put(values, series, text ? parse_number(*text) : std::nullopt);
+    };
+    limit(M::spec_limit, "memory.limit_in_bytes");
+    limit(M::spec_swap_limit, "memory.memsw.limit_in_bytes");
+    limit(M::spec_reservation, "memory.soft_limit_in_bytes");
     return true;
 }
 
@@ -170,24 +174,26 @@ bool MemoryProbe::read_v2(CgroupName cgroup, MemoryState& state, Values& values)
         return false;
     }
     put(values, M::usage, parse_number(*usage));
-    const auto next = [&](const char* file, KeptFd* kept = nullptr) {
-        return reader().next(*hierarchy_, cgroup, state.directory, file, kept);
+    const auto next = [&](const char* file, KeptFd& kept) {
+        return reader().next(*hierarchy_, cgroup, state.directory, file, &kept);
     };
-    read_fields(next("memory.stat", &state.stat), kStatV2, values);
-    read_fields(next("memory.events", &state.events), kEventsV2, values);
-    const auto single = [&](std::size_t series, const char* file, KeptFd* kept = nullptr) {
-        const auto number = next(file, kept);
-        put(values, series, number ? parse_limit(*number) : std::nullopt);
+    read_fields(next("memory.stat", state.stat), kStatV2, values);
+    read_fields(next("memory.events", state.events), kEventsV2, values);
+    const auto put_limit = [&](std::size_t series, std::optional<std::string_view> text) {
+        put(values, series, text ? parse_limit(*text) : std::nullopt);
     };
-    single(M::swap, "memory.swap.current", &state.swap);
-    single(M::max_usage, "memory.peak", &state.peak);
-    const auto limit = [&](std::size_t series, const char* file) {
+    put_limit(M::swap, next("memory.swap.current", state.swap));
+    put_limit(M::max_usage, next("memory.peak", state.peak));
+    const auto limit = [&](const char* file) {
+        return reader().limit(*hierarchy_, cgroup, state.directory, file);
+    };
+    const auto limit_below = [&](const char* file) {
         const auto below = reader().limit_below(*hierarchy_, cgroup, state.directory, file);
-        below ? put(values, series, parse_limit(*below)) : single(series, file);
+        return below ? below : limit(file);
     };
-    limit(M::spec_limit, "memory.max");
-    limit(M::spec_swap_limit, "memory.swap.max");
-    single(M::spec_reservation, "memory.min");
+    put_limit(M::spec_limit, limit_below("memory.max"));
+    put_limit(M::spec_swap_limit, limit_below("memory.swap.max"));
+    put_limit(M::spec_reservation, limit("memory.min"));
     return true;
 }
 

@@ -11,30 +11,17 @@ scraped at the same moments, so that the figures mean something on another machi
 
 import argparse
 import os
-import random
 import sys
 import time
 import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 
-from plimsoll_testbed import Agent, Born, Cgroup, free_port  # noqa: E402
+from plimsoll_testbed import HEADERS, Agent, Crowd, cpu_clock, free_port, resident_mib  # noqa: E402
 from plimsoll_testbed.shell import Daemon  # noqa: E402
 
 CASES = {"busy-20": (20, True), "idle-20": (20, False), "idle-200": (200, False), "idle-1000": (1000, False)}
-HEADERS = {"Accept": "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5",
-           "Accept-Encoding": "gzip"}
 SETTLE = 5
-
-
-def cpu_seconds(pid):
-    """User and kernel mode of all threads, to the nanosecond: the process's CPU-time clock."""
-    return time.clock_gettime((~pid << 3) | 2)
-
-
-def resident_mib(pid):
-    with open("/proc/%d/status" % pid, encoding="utf-8") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS:")) / 1024
 
 
 def scrape(port):
@@ -48,10 +35,6 @@ def answers(port):
         return bool(scrape(port))
     except OSError:
         return False
-
-
-def idle():
-    time.sleep(100000)
 
 
 def busy():
@@ -69,28 +52,24 @@ def busy():
 
 def measure(case, minutes, every):
     count, is_busy = CASES[case]
-    numbers = random.Random(count)
-    groups = [Cgroup("/docker/%064x" % numbers.getrandbits(256)) for _ in range(count)]
-    born = []
     exporter_port = free_port()
     exporter = Daemon(["prometheus-node-exporter", "--web.listen-address=127.0.0.1:%d" % exporter_port],
                       "/dev/null")
     exporter.wait_ready(lambda: answers(exporter_port))
     try:
-        for group in groups:
-            born.append(Born(group.create(), busy if is_busy else idle))
-        with Agent({"containers": {"max": 1024}, "log": {"level": "info"}}) as agent:
+        with (Crowd(count, *([busy] if is_busy else [])),
+              Agent({"containers": {"max": 1024}, "log": {"level": "info"}}) as agent):
             for port in (agent.port, exporter_port):
                 scrape(port)
             time.sleep(SETTLE)
-            before = cpu_seconds(agent.pid), cpu_seconds(exporter.pid)
+            before = cpu_clock(agent.pid), cpu_clock(exporter.pid)
             begin = time.monotonic()
             for number in range(round(minutes * 60 / every)):
                 time.sleep(max(0.0, begin + (number + 1) * every - time.monotonic()))
                 packed = scrape(agent.port)
                 scrape(exporter_port)
             took = (time.monotonic() - begin) / 60
-            after = cpu_seconds(agent.pid), cpu_seconds(exporter.pid)
+            after = cpu_clock(agent.pid), cpu_clock(exporter.pid)
             families = agent.metrics()
             name = "cost_" + case.replace("-", "_")
             print("%s_cpu_seconds_per_minute %.3f" % (name, (after[0] - before[0]) / took))
@@ -102,10 +81,6 @@ def measure(case, minutes, every):
             print("%s_node_exporter_resident_mib %.1f" % (name, resident_mib(exporter.pid)), flush=True)
     finally:
         exporter.stop()
-        for one in born:
-            one.kill()
-        for group in groups:
-            group.remove()
 
 
 def main():

@@ -16,8 +16,9 @@ from pathlib import Path
 from urllib.parse import unquote
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests/support"))
+sys.path[:0] = [str(ROOT / "tests/support"), str(ROOT / "tests/bench/peers")]
 import kernel_support  # noqa: E402 pylint: disable=wrong-import-position
+import tables  # noqa: E402 pylint: disable=wrong-import-position
 
 LINE_LIMIT = 350  # the aim is 300
 LINES_OF = ("daemon", "bpf", "tests")
@@ -176,6 +177,10 @@ class Documentation(MetaTest):
 
     def test_the_page_of_kernels_is_what_the_facts_say(self):
         self.assertEqual(read(Path(kernel_support.DOCUMENT)), kernel_support.render())
+
+    def test_the_tables_of_costs_are_what_the_programs_recorded(self):
+        page = read(tables.DOCUMENT.relative_to(ROOT))
+        self.assertEqual(page, tables.render(page))
 
     def test_the_metrics_page_is_what_the_program_prints(self):
         program = self.need(os.environ.get("PLIMSOLL_BINARY", "build/release/plimsoll"))

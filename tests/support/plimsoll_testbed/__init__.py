@@ -6,6 +6,7 @@ from .born import Born, Life, now
 from .certificates import ADOPTED, KEPT, Authority, WebAgent, basic, bcrypt, client_context, fingerprint
 from .cgroup import Cgroup, cgroup_path, hierarchies
 from .cleanup import defer, workdir
+from .costs import HEADERS, Crowd, cpu_clock, resident_mib
 from .cpu_history import CpuHistory
 from .facts import kernel_facts, note
 from .kernel_objects import entries, held_by, program_names, still_there, verified_instructions

@@ -28,7 +28,7 @@ def hierarchies():
 
 def cgroup_paths(pid):
     """{controllers: path} of a process, "" for v2."""
-    with open("/proc/%d/cgroup" % pid, encoding="utf-8") as lines:
+    with open("/proc/%d/cgroup" % pid, encoding="utf-8", errors="surrogateescape") as lines:
         return {name: path for _, name, path in (line.rstrip("\n").split(":", 2) for line in lines)}
 
 

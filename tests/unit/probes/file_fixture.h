@@ -88,6 +88,12 @@ class Fixture {
         probe_->sample({++now_, containers, {}}, writer);
         return page_of(snapshot, 0);
     }
+    /// Until the next sample.
+    void pass_seconds(std::uint64_t seconds) { now_ += seconds * 1'000'000'000; }
+    /// A further name of a file, in another place than any probe looks at.
+    void link(const std::string& file, const std::string& as) {
+        std::filesystem::create_hard_link(tree_.path(file), tree_.path(as));
+    }
     [[nodiscard]] std::uint64_t last_id() const { return id_; }
     [[nodiscard]] std::size_t descriptors_left() const { return budget_->left(); }
     Probe& probe() { return *probe_; }

@@ -176,6 +176,22 @@ TEST_CASE("memory of the root is the machine's, and memory.stat is not read") {
                                    {faults("pgmajfault", "hierarchy"), 4}});
 }
 
+TEST_CASE("a limit that is written shows at once; written where nobody is told, within a minute") {
+    Fixture host(make_memory_probe(), Host::hybrid);
+    host.make("unified");
+    write_v1(host);
+    const auto limit = [&] { return host.sample()["container_spec_memory_limit_bytes"]; };
+    CHECK(limit() == 67108864);
+    host.write("memory", "memory.limit_in_bytes", "134217728\n");
+    CHECK(limit() == 134217728);
+    CHECK(limit() == 134217728);
+    host.link("cgroup/memory/c/memory.limit_in_bytes", "other");
+    host.write_machine("other", "268435456\n");
+    CHECK(limit() == 134217728);
+    host.pass_seconds(61);
+    CHECK(limit() == 268435456);
+}
+
 TEST_CASE("memory without descriptors to spare is the same") {
     Fixture host(make_memory_probe(), Host::v1);
     write_v1(host);
