@@ -56,14 +56,14 @@ run() {
     add "$name" "$limit" "${PIPESTATUS[0]}" "$begin"
 }
 
-# aside NAME LIMIT COMMAND…: the same without a word, for what runs beside the rest; finish NAME shows what became of it.
+# aside NICE NAME LIMIT COMMAND…: the same without a word, for what runs beside the rest; finish NAME shows what became of it.
 aside() {
-    local name=$1 limit=$2 begin=$SECONDS code=0
-    shift 2
+    local nice=$1 name=$2 limit=$3 begin=$SECONDS code=0
+    shift 3
     # By setsid, so that the scheduler can hold it back as a whole (sched_autogroup).
     # shellcheck disable=SC2016 # the inner shell expands them
-    setsid sh -c 'echo 15 >/proc/self/autogroup; exec "$@"' sh \
-        timeout --kill-after=30 "$limit" nice -n 15 "$@" </dev/null >"$logs/$name.log" 2>&1 &
+    setsid sh -c 'echo "$0" >/proc/self/autogroup; exec "$@"' "$nice" \
+        timeout --kill-after=30 "$limit" nice -n "$nice" "$@" </dev/null >"$logs/$name.log" 2>&1 &
     trap 'kill $! && wait $!; exit 143' TERM
     wait $! || code=$?
     echo "$limit $code $((SECONDS - begin))" >"$logs/$name.end.new"
@@ -143,11 +143,11 @@ skip() { # NAME REASON: loudly, and in CI as a failure unless expected
     run "$1" 10 sh -c "echo 'SKIPPED: $1: $2'"
 }
 
-build() { # run|aside PRESET TARGET…
+build() { # WAY PRESET TARGET…: WAY is run, or aside NICE
     local way=$1 preset=$2
     shift 2
-    # shellcheck disable=SC2016 # the inner shell expands them
-    "$way" "build $preset" 2400 sh -ec 'preset=$1; shift
+    # shellcheck disable=SC2016,SC2086 # the inner shell expands them; WAY is words
+    $way "build $preset" 2400 sh -ec 'preset=$1; shift
         cmake --preset "$preset" -DPLIMSOLL_TESTS=ON >/dev/null
         cmake --build --preset "$preset" --target "$@"' sh "$preset" "$@"
 }
@@ -167,9 +167,9 @@ if ! build run release all; then
 fi
 
 behind() { # what is in no hurry
-    if wanted asan; then build aside asan plimsoll unit_tests; fi
-    if wanted tsan; then build aside tsan plimsoll unit_tests; fi
-    if wanted vm && is_root; then aside vm 20000 python3 -u tests/vm/run.py ${full[@]+"${full[@]}"}; fi
+    if wanted asan; then build "aside 15" asan plimsoll unit_tests; fi
+    if wanted tsan; then build "aside 15" tsan plimsoll unit_tests; fi
+    if wanted vm && is_root; then aside 5 vm 20000 python3 -u tests/vm/run.py ${full[@]+"${full[@]}"}; fi
 }
 behind &
 beside=$!
