@@ -108,7 +108,7 @@ class Files(Case):
         for directory in cgroup.directories.values():
             for name, value in (("memory.memsw.limit_in_bytes", 128 << 20), ("memory.swap.max", 80 << 20),
                                 ("memory.soft_limit_in_bytes", 8 << 20), ("memory.min", 8 << 20),
-                                ("memory.high", (48 << 20) - (256 << 10)), ("pids.max", 23)):
+                                ("memory.high", (48 << 20) - (64 << 10)), ("pids.max", 23)):
                 if os.path.exists(directory + "/" + name):
                     with open(directory + "/" + name, "w", encoding="utf-8") as file:
                         file.write("%d\n" % value)
