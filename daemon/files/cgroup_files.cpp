@@ -86,7 +86,7 @@ std::optional<std::string_view> CgroupReader::limit(const CgroupHierarchy& hiera
 std::optional<std::string_view> CgroupReader::limit_below(const CgroupHierarchy& hierarchy, CgroupName cgroup,
                                                           const CgroupDirectory& directory,
                                                           const std::string& file) {
-    if (!hierarchy.v2 || !cgroup.path.ends_with(".scope")) {
+    if (!cgroup.path.ends_with(".scope")) {
         return std::nullopt;
     }
     const auto text = next(hierarchy, cgroup, directory, ("container/" + file).c_str());

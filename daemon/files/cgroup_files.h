@@ -74,7 +74,7 @@ class CgroupReader {
     /// (by a container that has its own) is not told. `file`: static storage.
     std::optional<std::string_view> limit(const CgroupHierarchy& hierarchy, CgroupName cgroup,
                                           CgroupDirectory& directory, const char* file);
-    /// A limit of v2 that is set one level below: crun has systemd make a scope and sets limits on the cgroup
+    /// A limit that is set one level below: crun has systemd make a scope and sets limits on the cgroup
     /// `container` in it, where the processes are. Nothing: the cgroup's own file has it.
     std::optional<std::string_view> limit_below(const CgroupHierarchy& hierarchy, CgroupName cgroup,
                                                 const CgroupDirectory& directory, const std::string& file);

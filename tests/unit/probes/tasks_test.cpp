@@ -27,8 +27,18 @@ TEST_CASE("the limit of threads: a number, max as 0, garbage as nothing") {
 }
 
 TEST_CASE("the limit of threads of a scope that crun made is that of the cgroup in it, if it has one") {
-    Fixture host(make_tasks_probe(), Host::v2);
     const std::string scope = "/machine.slice/libpod-1.scope";
+    for (const Host kind : {Host::v1, Host::hybrid, Host::v2}) {
+        Fixture host(make_tasks_probe(), kind);
+        host.make(kind == Host::v1 ? "memory" : "unified", scope);
+        const auto* place = kind == Host::v2 ? "unified" : "pids";
+        host.write(place, "pids.max", "4915\n", scope);
+        CHECK(host.sample(scope) == Page{{"container_threads_max", 4915}});
+        host.write(place, "container/pids.max", "2048\n", scope);
+        CHECK(host.sample(scope) == Page{{"container_threads_max", 2048}});
+        host.write(place, "container/pids.max", "max\n", scope);
+        CHECK(host.sample(scope) == Page{{"container_threads_max", 4915}});
+    }
 
     Fixture other(make_tasks_probe(), Host::v2);  // a container's own cgroup of that name is another matter
     other.write("unified", "pids.max", "23\n");
