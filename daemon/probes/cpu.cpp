@@ -150,17 +150,22 @@ bool CpuProbe::read_limits_v1(CgroupName cgroup, CpuState& state, Values& values
         return false;
     }
     put(values, Series::spec_shares, parse_number(*shares));
-    const auto number = [&](const char* file) {
-        const auto text = reader().limit(*cpu_, cgroup, state.cpu, file);
+    const auto number = [](std::optional<std::string_view> text) {
         return text ? parse_number(*text) : std::nullopt;
     };
-    put(values, Series::spec_period, number("cpu.cfs_period_us"));
-    const auto quota = number("cpu.cfs_quota_us");  // -1, no number of ours: none
+    const auto limit = [&](const char* file) {
+        return number(reader().limit(*cpu_, cgroup, state.cpu, file));
+    };
+    const auto below = number(reader().limit_below(*cpu_, cgroup, state.cpu, "cpu.cfs_quota_us"));
+    const auto quota = below ? below : limit("cpu.cfs_quota_us");  // -1, no number of ours: none
+    put(values, Series::spec_period,
+        below ? number(reader().next(*cpu_, cgroup, state.cpu, "container/cpu.cfs_period_us"))
+              : limit("cpu.cfs_period_us"));
     if (quota.value_or(0) != 0) {
         values.set(Series::spec_quota, *quota);
-        if (const auto text = reader().next(*cpu_, cgroup, state.cpu, "cpu.stat", &state.cfs)) {
-            read_stat(*text, false, values);
-        }
+        const auto text = below ? reader().next(*cpu_, cgroup, state.cpu, "container/cpu.stat")
+                                : reader().next(*cpu_, cgroup, state.cpu, "cpu.stat", &state.cfs);
+        read_stat(text.value_or(""), false, values);
     }
     return true;
 }

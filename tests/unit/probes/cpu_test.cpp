@@ -93,6 +93,33 @@ TEST_CASE("cpu of a scope that crun made: time is the scope's, the quota and thr
     CHECK(host.sample(scope) == limited);
 }
 
+TEST_CASE("cpu of such a scope on v1") {
+    Fixture host(make_cpu_probe(), Host::v1);
+    const std::string scope = "/machine.slice/libpod-1.scope";
+    host.make("memory", scope);
+    host.write("cpuacct", "cpuacct.usage", "3000\n", scope);
+    host.write("cpu", "cpu.shares", "1024\n", scope);
+    host.write("cpu", "cpu.cfs_period_us", "100000\n", scope);
+    host.write("cpu", "cpu.cfs_quota_us", "-1\n", scope);
+    host.write("cpu", "cpu.stat", "nr_periods 0\nnr_throttled 0\nthrottled_time 0\n", scope);
+    const Page free{
+        {kUsage, 3000}, {"container_spec_cpu_shares", 1024}, {"container_spec_cpu_period", 100000}};
+    CHECK(host.sample(scope) == free);
+    host.write("cpu", "container/cpu.cfs_quota_us", "-1\n", scope);
+    CHECK(host.sample(scope) == free);
+    host.write("cpu", "container/cpu.cfs_period_us", "50000\n", scope);
+    host.write("cpu", "container/cpu.cfs_quota_us", "25000\n", scope);
+    host.write("cpu", "container/cpu.stat", "nr_periods 60\nnr_throttled 7\nthrottled_time 758072000\n",
+               scope);
+    CHECK(host.sample(scope) == Page{{kUsage, 3000},
+                                     {"container_spec_cpu_shares", 1024},
+                                     {"container_spec_cpu_period", 50000},
+                                     {"container_spec_cpu_quota", 25000},
+                                     {"container_cpu_cfs_periods_total", 60},
+                                     {"container_cpu_cfs_throttled_periods_total", 7},
+                                     {"container_cpu_cfs_throttled_seconds_total", 758072000}});
+}
+
 TEST_CASE("cpu on v2 without the controller: what cpu.stat has all the same, and no limits") {
     Fixture host(make_cpu_probe(), Host::v2);
     host.write("unified", "cpu.stat", "usage_usec 3\nuser_usec 1\nsystem_usec 2\n");
