@@ -17,7 +17,9 @@ Suites: ${suites[*]}, and with --full ${with_full[*]}. bpf, e2e, faults, vm and 
 need root. In this order; with the CPU time that is left over, the builds of asan and tsan, and then vm, run beside the others.
   --only SUITE   only this one; may be repeated
   --full         also what takes too long for every run: vm with each of its boots and with more of the suites, faults
-                 with all that can be counted through, ten minutes of fuzzing; some four hours in all
+                 with all that can be counted through, ten minutes of fuzzing; several hours
+
+On 2 CPUs all takes some 50 minutes; the summary says how long each suite took.
 
 vm boots one of Debian's kernels 6.1 and 6.12, in turn from commit to commit, with systemd and cgroup v2 in emulation;
 PLIMSOLL_VM_KERNEL=6.1 chooses.
