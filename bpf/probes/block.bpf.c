@@ -10,9 +10,9 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-const volatile bool by_blkcg = true;    /* block cgroups are in the hierarchy that identifies containers */
-const volatile __s32 blkcg_index = 0;   /* of their controller, from BTF */
-const volatile bool tells_birth = true; /* block_io_start tells when a request is made (6.5) */
+const volatile __u32 by_blkcg = 1;    /* block cgroups are in the hierarchy that identifies containers */
+const volatile __s32 blkcg_index = 0; /* of their controller, from BTF */
+const volatile __u32 tells_birth = 1; /* block_io_start tells when a request is made (6.5) */
 
 /*
  * Whose a bio is. The kernel says it by the bio's block cgroup, also for pages that it writes back long after

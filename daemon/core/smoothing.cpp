@@ -7,7 +7,7 @@
 
 namespace plimsoll {
 
-void SmoothedWindow::add(Cores cores, std::uint64_t end_ns, std::uint64_t length_ns) {
+void SmoothedWindow::add(Cores cores, Cores highest, std::uint64_t end_ns, std::uint64_t length_ns) {
     // What lies in the window of a signal that is constant over the interval: the integral of the weights.
     const double gained = -std::expm1(-static_cast<double>(length_ns) / static_cast<double>(window_ns_));
     const double kept = 1 - gained;
@@ -15,9 +15,9 @@ void SmoothedWindow::add(Cores cores, std::uint64_t end_ns, std::uint64_t length
     sum_.wait = sum_.wait * kept + cores.wait * gained;
     weight_ = weight_ * kept + gained;
     advance(end_ns / part_ns_);
-    Cores& highest = highest_[part_ % highest_.size()];
-    highest.usage = std::max(highest.usage, cores.usage);
-    highest.wait = std::max(highest.wait, cores.wait);
+    Cores& part = highest_[part_ % highest_.size()];
+    part.usage = std::max(part.usage, highest.usage);
+    part.wait = std::max(part.wait, highest.wait);
 }
 
 /// Empties the parts that begin anew.
@@ -44,15 +44,22 @@ Cores SmoothedWindow::peak() const {
 
 namespace {
 
-/// How much a sum has grown. One that reads a little lower than before (CPUs are read one after another) has
-/// not, and what is missing will be in the growth of a later tick.
-std::uint64_t take_growth(std::uint64_t& before, std::uint64_t now) {
-    const std::uint64_t growth = now - before;
-    if (static_cast<std::int64_t>(growth) <= 0) {
-        return 0;
-    }
+struct Change {
+    std::uint64_t growth = 0, fall = 0;
+};
+
+/// How a sum has changed. One that fell (time was booked anew as another state's, or CPUs were read one after
+/// another) has no growth until it is above where it was.
+Change change(std::uint64_t& before, std::uint64_t& owed, std::uint64_t now) {
+    const std::uint64_t difference = now - before;
     before = now;
-    return growth;
+    if (static_cast<std::int64_t>(difference) < 0) {
+        owed -= difference;
+        return {.fall = -difference};
+    }
+    const std::uint64_t paid = std::min(owed, difference);
+    owed -= paid;
+    return {.growth = difference - paid};
 }
 
 }  // namespace
@@ -62,7 +69,7 @@ void CpuSmoothing::rest(std::uint64_t until_ns) {
         return;
     }
     for (auto& window : windows_) {
-        window.add({}, until_ns, until_ns - known_ns_);
+        window.add({}, {}, until_ns, until_ns - known_ns_);
     }
     known_ns_ = until_ns;
 }
@@ -71,8 +78,8 @@ bool CpuSmoothing::tick(std::uint64_t now_ns, CpuTime spent) {
     if (now_ns < known_ns_ + kShortestNs) {
         return false;
     }
-    const std::uint64_t running = take_growth(spent_.running, spent.running);
-    const std::uint64_t runnable = take_growth(spent_.runnable, spent.runnable);
+    const std::uint64_t running = change(spent_.running, owed_.running, spent.running).growth;
+    const auto [runnable, fall] = change(spent_.runnable, owed_.runnable, spent.runnable);
     if (running == 0 && runnable == 0) {
         rest(now_ns);
         return true;
@@ -88,8 +95,10 @@ bool CpuSmoothing::tick(std::uint64_t now_ns, CpuTime spent) {
     }
     const auto length = static_cast<double>(now_ns - from_ns);
     const Cores cores{static_cast<double>(running) / length, static_cast<double>(runnable) / length};
+    // What was taken for waiting in earlier ticks and was running all the same was not run in this one.
+    const Cores highest{static_cast<double>(running - std::min(running, fall)) / length, cores.wait};
     for (auto& window : windows_) {
-        window.add(cores, now_ns, now_ns - from_ns);
+        window.add(cores, highest, now_ns, now_ns - from_ns);
     }
     known_ns_ = now_ns;
     return true;

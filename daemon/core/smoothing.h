@@ -33,8 +33,9 @@ class SmoothedWindow {
     explicit SmoothedWindow(std::uint64_t window_ns)
         : window_ns_(window_ns), part_ns_((window_ns + kParts - 1) / kParts) {}
 
-    /// `cores` were busy on average in the `length_ns` up to `end_ns`, which follow what was added before.
-    void add(Cores cores, std::uint64_t end_ns, std::uint64_t length_ns);
+    /// `cores` were busy on average in the `length_ns` up to `end_ns`, which follow what was added before;
+    /// `highest` is what of it may be a peak.
+    void add(Cores cores, Cores highest, std::uint64_t end_ns, std::uint64_t length_ns);
     /// Weighted by exp(-age / window); the mean of all there was while that is less than a few windows.
     [[nodiscard]] Cores average() const;
     [[nodiscard]] Cores peak() const;
@@ -75,6 +76,7 @@ class CpuSmoothing {
     std::span<const std::uint64_t> windows_ns_;
     std::uint64_t begin_ns_, known_ns_;
     CpuTime spent_;
+    CpuTime owed_;                         // what the sums have fallen by and not grown by since
     std::vector<SmoothedWindow> windows_;  // none before the first growth
 };
 

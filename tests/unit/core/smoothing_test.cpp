@@ -223,6 +223,24 @@ TEST_CASE("a sum that reads a little lower is no growth, and is made up for") {
     CHECK(container.average(k1s) == Approx((kept * kept + 0.5) / (kept * kept + kept + 1)).epsilon(1e-9));
 }
 
+TEST_CASE("running that was taken for waiting is in the average when it is known, and no peak") {
+    Container container;
+    REQUIRE(container.tick(100 * kMs, 0, 100 * kMs));
+    REQUIRE(container.tick(100 * kMs, 0, 100 * kMs));
+    CHECK(container.tick(100 * kMs, 300 * kMs, static_cast<std::uint64_t>(-200) * kMs));
+    const double kept = std::exp(-0.1), weight = kept * kept + kept + 1;
+    CHECK(container.average(k1s) == Approx(3 / weight).epsilon(1e-9));
+    CHECK(container.peak(k1s) == 1);
+    CHECK(container.tick(100 * kMs, 100 * kMs));
+    CHECK(container.peak(k1s) == 1);
+    // What comes back is not waited a second time.
+    CHECK(container.tick(100 * kMs, 0, 200 * kMs));
+    CHECK(container.tick(100 * kMs, 0, 100 * kMs));
+    const double waited = std::pow(kept, 5) + std::pow(kept, 4) + 1;
+    const double all = waited + std::pow(kept, 3) + kept * kept + kept;
+    CHECK(container.smoothing.average(k1s).wait == Approx(waited / all).epsilon(1e-9));
+}
+
 TEST_CASE("whatever the clock does, the values are finite and between nothing and all") {
     std::mt19937 random(23);
     Container container;
