@@ -305,6 +305,7 @@ void Daemon::forget(Handle handle) {
     for (const auto& running : probes_) {
         running.probe->forget(handle);
     }
+    rests_.forget(handle);
 }
 
 void Daemon::visit_tasks() {

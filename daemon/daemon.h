@@ -106,6 +106,7 @@ class Daemon {
     void forget_kernel_types();
     void count_program_time();
 
+    void look_for_rest(std::uint64_t now);
     void answer_scrape();
     std::shared_ptr<const Snapshot> take_snapshot();
     void write_identity(SampleWriter& writer, std::uint64_t now, std::uint64_t unix_now) const;
@@ -139,6 +140,7 @@ class Daemon {
     /// What probes are asked about: the registry's containers, then the groups; valid for one revision of it.
     std::vector<const Watched*> shown_;
     std::vector<SampledContainer> containers_, group_samples_;
+    RestWatch rests_{[this](std::uint32_t slot) { return scope_->slot_accounts(slot); }};
     std::uint64_t sampled_revision_ = UINT64_MAX, grouped_revision_ = UINT64_MAX;
     std::uint64_t refreshed_ns_ = 0;
     std::uint64_t smoothed_ns_ = 0;

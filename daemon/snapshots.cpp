@@ -83,6 +83,15 @@ std::span<const SampledContainer> Daemon::sampled_groups() {
     return group_samples_;
 }
 
+/// Before anything is read.
+void Daemon::look_for_rest(std::uint64_t now) {
+    rests_.begin(now);
+    for (SampledContainer& container : containers_) {
+        const bool known = scope_->is_booking() && !container.ended;
+        container.rest = known ? rests_.of(container.handle, container.slots) : kNoRest;
+    }
+}
+
 void Daemon::answer_scrape() {
     if (exchange_->take_pending()) {
         exchange_->publish(take_snapshot());
@@ -104,6 +113,7 @@ std::shared_ptr<const Snapshot> Daemon::take_snapshot() {
     const std::uint64_t now = boot_time_ns();
     snapshot->taken_unix_ns = unix_time_ns(now);
     const auto groups = sampled_groups(), containers = sampled_containers();
+    look_for_rest(now);
     for (const auto* watched : shown_) {
         snapshot->containers.push_back(watched->rendered.labels);
     }

@@ -60,8 +60,8 @@ std::optional<std::string_view> CgroupReader::next(const CgroupHierarchy& hierar
     return text;
 }
 
-std::optional<std::string_view> CgroupReader::limit(const CgroupHierarchy& hierarchy, CgroupName cgroup,
-                                                    CgroupDirectory& directory, const char* file) {
+bool CgroupReader::watch_limits(const CgroupHierarchy& hierarchy, CgroupName cgroup,
+                                CgroupDirectory& directory) {
     if (!directory.written_) {
         directory.written_ = writes_.add(path_of(hierarchy.mount, cgroup.path, ""));
     }
@@ -71,26 +71,36 @@ std::optional<std::string_view> CgroupReader::limit(const CgroupHierarchy& hiera
         directory.writes_ = writes.value_or(0);
         directory.remembered_ns_ = now_ns_;
     }
+    return writes.has_value();
+}
+
+std::optional<std::string_view> CgroupReader::limit(const CgroupHierarchy& hierarchy, CgroupName cgroup,
+                                                    CgroupDirectory& directory, const char* file) {
+    const bool told = watch_limits(hierarchy, cgroup, directory);
     for (const auto& known : directory.limits_) {
         if (known.file == file) {
             return known.text;
         }
     }
     const auto text = next(hierarchy, cgroup, directory, file);
-    if (text && writes) {
+    if (text && told) {
         directory.limits_.push_back({file, std::string(*text)});
     }
     return text;
 }
 
 std::optional<std::string_view> CgroupReader::limit_below(const CgroupHierarchy& hierarchy, CgroupName cgroup,
-                                                          const CgroupDirectory& directory,
+                                                          CgroupDirectory& directory,
                                                           const std::string& file) {
     if (!cgroup.path.ends_with(".scope")) {
         return std::nullopt;
     }
     const auto text = next(hierarchy, cgroup, directory, ("container/" + file).c_str());
-    return text && !text->starts_with("max") ? text : std::nullopt;
+    if (!text || text->starts_with("max")) {
+        return std::nullopt;
+    }
+    directory.below_ = true;
+    return text;
 }
 
 /// Without a descriptor to spare it is enough that the directory is there.

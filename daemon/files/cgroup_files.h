@@ -46,6 +46,7 @@ class CgroupDirectory {
     WriteWatch::Place written_;
     std::uint64_t writes_ = 0, remembered_ns_ = 0;  ///< what the limits' texts belong to
     std::vector<Remembered> limits_;
+    bool below_ = false;  ///< a limit was found one level below, where writes are not told
     bool found_ = false;  ///< with or without a descriptor
     bool gone_ = false;
 };
@@ -77,7 +78,14 @@ class CgroupReader {
     /// A limit that is set one level below: crun has systemd make a scope and sets limits on the cgroup
     /// `container` in it, where the processes are. Nothing: the cgroup's own file has it.
     std::optional<std::string_view> limit_below(const CgroupHierarchy& hierarchy, CgroupName cgroup,
-                                                const CgroupDirectory& directory, const std::string& file);
+                                                CgroupDirectory& directory, const std::string& file);
+    /// Whether a limit of the directory can be another one than when it was read last: by limit(), or after
+    /// watch_limits().
+    [[nodiscard]] bool may_have_new_limits(const CgroupDirectory& directory) const {
+        return directory.below_ || directory.written_.writes() != directory.writes_;
+    }
+    /// False: no writes are told.
+    bool watch_limits(const CgroupHierarchy& hierarchy, CgroupName cgroup, CgroupDirectory& directory);
 
     /// The cgroup that has this id is still at its path.
     bool alive(CgroupName cgroup);

@@ -147,16 +147,30 @@ bool ProcessFinder::for_each(std::string_view cgroup, const std::function<void(i
     return all && seen < kMostProcesses;
 }
 
-ContainerProcesses::Process ContainerProcesses::of(Handle container, std::string_view cgroup) {
+ContainerProcesses::Process ContainerProcesses::of(Handle container, std::string_view cgroup, Rest rest) {
     Known& known = known_[container];
-    const bool fresh = std::exchange(known.sample, sample_) == sample_;
-    if (known.directory && (fresh || finder_.belongs(known.directory.get(), cgroup))) {
+    const bool same_rest = std::exchange(known.rest, rest) == rest && rest != kNoRest;
+    const bool fresh = std::exchange(known.sample, sample_) == sample_ || same_rest;
+    if (known.directory && fresh) {
+        return {known.directory.get(), known.identity};
+    }
+    known.knows_network = false;
+    if (known.directory && finder_.belongs(known.directory.get(), cgroup)) {
         return {known.directory.get(), known.identity};
     }
     passing_ = finder_.find(cgroup);
     known.identity = inode_of(passing_);
     known.directory.keep(passing_, budget_);
     return {known.directory ? known.directory.get() : passing_.get(), known.identity};
+}
+
+std::optional<NamespaceId> ContainerProcesses::network(Handle container, std::string_view cgroup, Rest rest) {
+    const int process = of(container, cgroup, rest).directory;
+    Known& known = known_.at(container);
+    if (!std::exchange(known.knows_network, true)) {
+        known.network = process < 0 ? std::nullopt : network_of(process);
+    }
+    return known.network;
 }
 
 void ContainerProcesses::end_sample() {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -13,8 +14,10 @@
 
 #include "containers/cgroup_tree.h"
 #include "core/error.h"
+#include "core/rest_watch.h"
 #include "core/slot_sums.h"
 #include "files/descriptors.h"
+#include "files/host_network.h"
 #include "loop/unique_fd.h"
 
 namespace plimsoll {
@@ -69,8 +72,11 @@ class ContainerProcesses {
     ContainerProcesses(ProcessFinder finder, DescriptorBudget* budget)
         : finder_(std::move(finder)), budget_(budget) {}
 
-    /// One that is kept is looked at for the first of a sample's calls only.
-    Process of(Handle container, std::string_view cgroup);
+    /// One that is kept is looked at for the first of a sample's calls only, and once in a rest of its
+    /// container: who ends, is moved or goes elsewhere does something.
+    Process of(Handle container, std::string_view cgroup, Rest rest = kNoRest);
+    /// The network namespace of that process; nothing: there is none, or it may not be looked at.
+    std::optional<NamespaceId> network(Handle container, std::string_view cgroup, Rest rest = kNoRest);
     /// Lets go of the containers that nobody has asked for since the last call.
     void end_sample();
 
@@ -81,6 +87,9 @@ class ContainerProcesses {
         KeptFd directory;
         std::uint64_t identity = 0;
         std::uint64_t sample = 0;
+        Rest rest = kNoRest;  ///< in which it was looked at
+        bool knows_network = false;
+        std::optional<NamespaceId> network;
     };
 
     ProcessFinder finder_;

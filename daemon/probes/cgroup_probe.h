@@ -67,6 +67,7 @@ class CgroupProbe : public FileProbe<State, SeriesCount>, public ReadsFiles {
         }
     }
     [[nodiscard]] CgroupReader& reader() { return *reader_; }
+    [[nodiscard]] const CgroupReader& reader() const { return *reader_; }
     [[nodiscard]] const std::string& proc() const { return proc_; }
     [[nodiscard]] const std::string& sys() const { return sys_; }
 

@@ -95,6 +95,9 @@ class CpuProbe : public CgroupProbe<CpuState, Series::count> {
         state = {};
         state.source = source;
     }
+    bool holds_in_rest(const CpuState& state) const override {
+        return !reader().may_have_new_limits(cpu_ != nullptr ? state.cpu : state.v2);
+    }
 
     bool read(const SampledContainer& container, const SampleContext&, CpuState& state,
               Values& values) override {

@@ -80,6 +80,9 @@ class FileProbe : public Probe {
     /// read last stays.
     virtual bool read(const SampledContainer& container, const SampleContext& context, State& state,
                       Values& values) = 0;
+    /// Whether what was read in a container's rest holds until that ends: when nothing moves it but the
+    /// container's own threads.
+    virtual bool holds_in_rest(const State&) const { return false; }
     /// What is kept of a container that has ended: its descriptors are of no use any more.
     virtual void ended(State&) {}
     /// Series of a family whose labels depend on what the container does (devices, interfaces).
@@ -90,6 +93,7 @@ class FileProbe : public Probe {
     struct Entry {
         State state;
         Values values;
+        Rest rest = kNoRest;  // in which they were read
     };
     struct Row {
         std::uint32_t index;
@@ -100,10 +104,13 @@ class FileProbe : public Probe {
     Row refresh(const SampledContainer& container, const SampleContext& context) {
         Entry& entry = entries_[container.handle];
         bool gone = container.ended;
-        if (!gone) {
+        const bool holds =
+            container.rest != kNoRest && container.rest == entry.rest && holds_in_rest(entry.state);
+        if (!gone && !holds) {
             Values fresh;
             gone = !read(container, context, entry.state, fresh);
             entry.values = gone ? entry.values : fresh;
+            entry.rest = gone ? kNoRest : container.rest;
         }
         if (gone) {
             ended(entry.state);

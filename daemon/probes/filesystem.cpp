@@ -40,7 +40,7 @@ class FilesystemProbe final : public ProcessFileProbe<FilesystemState> {
   protected:
     bool read(const SampledContainer& container, const SampleContext&, FilesystemState& state,
               Values&) override {
-        const auto [directory, process] = processes().of(container.handle, container.cgroup);
+        const auto [directory, process] = processes().of(container.handle, container.cgroup, container.rest);
         const bool other = std::exchange(state.process, process) != process;
         state.space = directory < 0 ? std::nullopt
                                     : state.root.look(directory, other, processes().finder().proc_root());

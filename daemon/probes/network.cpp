@@ -88,8 +88,7 @@ void NetworkProbe::look(const SampleContext& context) {
     std::set<NamespaceId> done;
     for (const auto* container : oldest_first(context.containers)) {
         const Handle own = container->handle;
-        const int process = processes().of(own, container->cgroup).directory;
-        const auto network = process < 0 ? std::nullopt : network_of(process);
+        const auto network = processes().network(own, container->cgroup, container->rest);
         if (!network) {
             continue;
         }
@@ -97,7 +96,8 @@ void NetworkProbe::look(const SampleContext& context) {
             shown_.try_emplace(own);
             continue;
         }
-        auto reading = read_namespace(process, *network);
+        const int process = processes().of(own, container->cgroup, container->rest).directory;
+        auto reading = process < 0 ? nullptr : read_namespace(process, *network);
         const auto pod = container->pod;
         if (reading && pod && shown_.try_emplace(context.groups[*pod].handle, reading).second) {
             reading = nullptr;

@@ -56,6 +56,7 @@ class PressureProbe : public CgroupProbe<PressureState, kSeries> {
   private:
     void find_hierarchies(const CgroupLayout& layout) override { v2_ = unified(layout); }
     void ended(PressureState& state) override { state = {}; }
+    bool holds_in_rest(const PressureState&) const override { return true; }
 
     bool read(const SampledContainer& container, const SampleContext&, PressureState& state,
               Values& values) override {

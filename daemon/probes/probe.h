@@ -17,6 +17,7 @@
 #include "containers/cgroup_tree.h"
 #include "core/error.h"
 #include "core/metric.h"
+#include "core/rest_watch.h"
 #include "core/slot_sums.h"
 #include "exposition/sample_writer.h"
 #include "files/descriptors.h"
@@ -40,6 +41,7 @@ struct SampledContainer {
     bool found_late = false;  ///< not watched from its birth on: its sockets may be older
     bool ended =
         false;  ///< its cgroup is gone; its last counters stay on the page for a while, gauges do not
+    Rest rest = kNoRest;               ///< that it is in, when its threads do nothing
     std::optional<std::size_t> pod{};  ///< its Kubernetes pod's index in SampleContext::groups
 };
 

@@ -45,10 +45,16 @@ class TasksProbe : public CgroupProbe<TasksState, 1> {
         pids_ = pids_ != nullptr ? pids_ : unified(layout);
     }
     void ended(TasksState& state) override { state = {}; }
+    bool holds_in_rest(const TasksState& state) const override {
+        return !reader().may_have_new_limits(state.directory);
+    }
 
     bool read(const SampledContainer& container, const SampleContext&, TasksState& state,
               Values& values) override {
         const CgroupName cgroup = name_of(container);
+        if (pids_ != nullptr) {
+            reader().watch_limits(*pids_, cgroup, state.directory);
+        }
         const auto text = reader().first(pids_, cgroup, state.directory, "pids.max", nullptr);
         if (!text) {
             return !state.directory.gone() && reader().alive(cgroup);

@@ -42,8 +42,6 @@ std::string_view name_of(const traffic_series& series) {
 // How long a container without a process is looked at again and again, later only at each scrape; and how
 // many are looked at in one tick, the newest first: a look takes some 20 µs.
 constexpr std::uint64_t kYoungNs = 20'000'000'000;
-constexpr std::uint64_t kSettledNs = 60'000'000'000;
-constexpr std::uint64_t kTurns = 8;  // samples until all that are settled have been looked at
 constexpr int kMostLooks = 16;
 
 struct Supplied {
@@ -93,7 +91,7 @@ class TrafficProbe final : public KernelProbe<traffic_bpf> {
     Result<void> attach_programs(Links& links) override;
     void attach_if(bool wanted);
     void look(const SampleContext& context);
-    Network learn(const SampledContainer& container, int process);
+    Network learn(const SampledContainer& container, std::optional<NamespaceId> network);
     void set_own_network(std::uint32_t slot, bool own);
     void drop_gone_interfaces();
 
@@ -103,7 +101,6 @@ class TrafficProbe final : public KernelProbe<traffic_bpf> {
     KeyedMap<traffic_series, traffic_account> map_;
     KeyedSums<traffic_series, traffic_account> sums_{map_};
     std::unordered_map<Handle, Network> networks_;
-    std::uint64_t turn_ = 0;
     std::vector<Row> rows_;
 };
 
@@ -164,9 +161,9 @@ void TrafficProbe::set_own_network(std::uint32_t slot, bool own) {
 }
 
 /// What is known of the container now; what cannot be looked at stays as it was.
-TrafficProbe::Network TrafficProbe::learn(const SampledContainer& container, int process) {
+TrafficProbe::Network TrafficProbe::learn(const SampledContainer& container,
+                                          std::optional<NamespaceId> network) {
     Network& known = networks_[container.handle];
-    const auto network = process < 0 ? std::nullopt : network_of(process);
     const Network now = !network ? known : *network == host_->id ? Network::hosts : Network::other;
     if (now != known) {
         known = now;
@@ -190,22 +187,17 @@ void TrafficProbe::tick(const SampleContext& context) {
             return;
         }
         const UniqueFd process = processes_->finder().find(container.cgroup);
-        attach_if(learn(container, process.get()) == Network::hosts || is_attached());
+        const auto network = process ? network_of(process.get()) : std::nullopt;
+        attach_if(learn(container, network) == Network::hosts || is_attached());
     }
 }
 
-/// Processes of an old container hardly ever change their namespace: those are looked at in turn.
 void TrafficProbe::look(const SampleContext& context) {
     bool any = false;
-    turn_++;
     for (const auto& container : context.containers) {
-        const Network known = networks_[container.handle];
-        const bool settled = known != Network::unknown && context.now_ns - container.since_ns > kSettledNs;
-        if (settled && (container.handle + turn_) % kTurns != 0) {
-            any = (known == Network::hosts && !container.ended) || any;
-        } else if (processes_ != nullptr && container.cgroup_id != 0 && !container.ended) {
-            const int process = processes_->of(container.handle, container.cgroup).directory;
-            any = learn(container, process) == Network::hosts || any;
+        if (processes_ != nullptr && container.cgroup_id != 0 && !container.ended) {
+            const auto network = processes_->network(container.handle, container.cgroup, container.rest);
+            any = learn(container, network) == Network::hosts || any;
         }
     }
     attach_if(any);

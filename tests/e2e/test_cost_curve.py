@@ -19,6 +19,9 @@ class CostCurve(unittest.TestCase):
         """(CPU seconds of the cheapest scrape, bytes of a page), per container"""
         with Crowd(count, parent=PARENT), Agent({**watching(PARENT), "log": {"level": "info"}}) as agent:
             agent.wait_value("plimsoll_containers", lambda value: value == count, runtime="cgroup")
+            agent.page()
+            time.sleep(2.5)  # each of them rests by now
+            agent.page()
             costs = []
             for _ in range(SCRAPES):
                 before = cpu_clock(agent.pid)

@@ -98,6 +98,34 @@ TEST_CASE("within a sample the process stays the same, whoever asks") {
     CHECK(pid_of(processes.of(1, "/c").directory) == 20);
 }
 
+TEST_CASE("in a rest the process and its network are not looked at again") {
+    const Host host;
+    DescriptorBudget budget(10);
+    ContainerProcesses processes(host.finder(), &budget);
+    host.cgroup("/c", "10\n20\n");
+    host.process(10, "/c");
+    host.process(20, "/c");
+    const auto network = [&](Rest rest) {
+        const auto id = processes.network(1, "/c", rest);
+        const int pid = pid_of(processes.of(1, "/c", rest).directory);
+        processes.end_sample();
+        return std::pair(pid, id ? id->inode : 0);
+    };
+    const auto first = network(1);
+    CHECK(first.first == 10);
+    CHECK(first.second != 0);
+    host.process(10, "/elsewhere");
+    host.network(10, "another");
+    CHECK(network(1) == first);
+    CHECK(network(2).first == 20);
+    host.network(20, "another");
+    const auto later = network(kNoRest);
+    CHECK(later.first == 20);
+    CHECK(later.second != first.second);
+    host.end(20);
+    CHECK(network(kNoRest) == std::pair(0, std::uint64_t{0}));
+}
+
 TEST_CASE("no more processes are kept than the budget allows, and each is found all the same") {
     const Host host;
     constexpr int kContainers = 7;

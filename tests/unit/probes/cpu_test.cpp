@@ -180,6 +180,45 @@ TEST_CASE("cpu: what is missing, garbled or too large is absent, the rest is the
     CHECK_FALSE(huge.sample().contains("container_spec_cpu_shares"));
 }
 
+TEST_CASE("cpu in a rest: nothing is read again, until a limit is written") {
+    Fixture v1(make_cpu_probe(), Host::v1);
+    v1.make("memory");
+    write_v1(v1, "-1\n");
+    v1.rest(1);
+    CHECK(v1.sample() == kUsageV1 + kSpec);
+    v1.write("cpuacct", "cpuacct.usage", "23\n");
+    CHECK(v1.sample() == kUsageV1 + kSpec);
+    v1.write("cpu", "cpu.shares", "29\n");
+    CHECK(v1.sample().at("container_spec_cpu_shares") == 29);
+    CHECK(v1.sample().at(kUsage) == 23);
+    v1.write("cpu", "cpu.cfs_quota_us", "50000\n");
+    CHECK(v1.sample().at("container_spec_cpu_quota") == 50000);
+
+    Fixture v2(make_cpu_probe(), Host::v2);
+    v2.write("unified", "cpu.stat", "usage_usec 5\n");
+    v2.link("cgroup/unified/c/cpu.stat", "kernel");  // which is not told when it is written
+    v2.write("unified", "cpu.max", "max 100000\n");
+    v2.rest(1);
+    CHECK(v2.sample().at(kUsage) == 5000);
+    v2.write_machine("kernel", "usage_usec 7\n");
+    CHECK(v2.sample().at(kUsage) == 5000);
+    v2.write("unified", "cpu.max", "40000 100000\n");
+    const Page page = v2.sample();
+    CHECK(page.at("container_spec_cpu_quota") == 40000);
+    CHECK(page.at(kUsage) == 7000);
+
+    // Where the limits are one level below, nobody tells who writes them.
+    const std::string scope = "/machine.slice/libpod-1.scope";
+    Fixture crun(make_cpu_probe(), Host::v2);
+    crun.write("unified", "cpu.stat", "usage_usec 5\n", scope);
+    crun.write("unified", "cpu.max", "max 100000\n", scope);
+    crun.write("unified", "container/cpu.max", "50000 100000\n", scope);
+    crun.rest(1);
+    CHECK(crun.sample(scope).at("container_spec_cpu_quota") == 50000);
+    crun.write("unified", "container/cpu.max", "60000 100000\n", scope);
+    CHECK(crun.sample(scope).at("container_spec_cpu_quota") == 60000);
+}
+
 TEST_CASE("counters of a cgroup that vanished stay, gauges go, and its descriptors are given back") {
     for (const Host kind : {Host::v1, Host::hybrid}) {
         Fixture host(make_cpu_probe(), kind);

@@ -84,10 +84,13 @@ class Fixture {
                                                         .cgroup = cgroup,
                                                         .cgroup_id = id,
                                                         .since_ns = 0,
-                                                        .ended = ended}};
+                                                        .ended = ended,
+                                                        .rest = rest_}};
         probe_->sample({++now_, containers, {}}, writer);
         return page_of(snapshot, 0);
     }
+    /// That the container is in from now on.
+    void rest(Rest rest) { rest_ = rest; }
     /// Until the next sample.
     void pass_seconds(std::uint64_t seconds) { now_ += seconds * 1'000'000'000; }
     /// A further name of a file, in another place than any probe looks at.
@@ -109,6 +112,7 @@ class Fixture {
     std::unique_ptr<DescriptorBudget> budget_;  // before the probe, which gives back to it
     std::unique_ptr<Probe> probe_;
     std::uint64_t now_ = 0, id_ = 0;
+    Rest rest_ = kNoRest;
 };
 
 }  // namespace plimsoll::file_test

@@ -28,5 +28,33 @@ TEST_CASE("pressure: some is waiting, full is stalled, and no file is no series"
     CHECK(v1.sample().empty());
 }
 
+TEST_CASE("pressure: what was read in a rest holds as long as the rest") {
+    Fixture host(make_pressure_probe(), Host::v2);
+    const auto total = [&](const std::string& number) {
+        host.write("unified", "cpu.pressure",
+                   "some avg10=0.00 avg60=0.00 avg300=0.00 total=" + number + "\n");
+    };
+    const auto shown = [&] { return host.sample().at("container_pressure_cpu_waiting_seconds_total"); };
+    total("1");
+    CHECK(shown() == 1000);
+    total("2");
+    CHECK(shown() == 2000);
+    host.rest(1);
+    total("3");
+    CHECK(shown() == 3000);  // it was not read in this rest yet
+    total("4");
+    CHECK(shown() == 3000);
+    host.rest(2);
+    CHECK(shown() == 4000);
+    host.rest(kNoRest);
+    total("5");
+    CHECK(shown() == 5000);
+    host.rest(3);
+    CHECK(shown() == 5000);
+    host.remove("unified/c");
+    CHECK(host.sample_as("/c", host.last_id(), true) ==
+          Page{{"container_pressure_cpu_waiting_seconds_total", 5000}});
+}
+
 }  // namespace
 }  // namespace plimsoll

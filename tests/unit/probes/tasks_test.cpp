@@ -26,6 +26,21 @@ TEST_CASE("the limit of threads: a number, max as 0, garbage as nothing") {
     }
 }
 
+TEST_CASE("the limit of threads in a rest is read again when it is written") {
+    Fixture host(make_tasks_probe(), Host::v2);
+    host.write("unified", "pids.max", "23\n");
+    host.link("cgroup/unified/c/pids.max", "elsewhere");
+    host.rest(1);
+    CHECK(host.sample() == Page{{"container_threads_max", 23}});
+    host.write_machine("elsewhere", "29\n");
+    CHECK(host.sample() == Page{{"container_threads_max", 23}});
+    host.write("unified", "pids.max", "31\n");
+    CHECK(host.sample() == Page{{"container_threads_max", 31}});
+    host.write_machine("elsewhere", "37\n");
+    host.rest(2);
+    CHECK(host.sample() == Page{{"container_threads_max", 37}});
+}
+
 TEST_CASE("the limit of threads of a scope that crun made is that of the cgroup in it, if it has one") {
     const std::string scope = "/machine.slice/libpod-1.scope";
     for (const Host kind : {Host::v1, Host::hybrid, Host::v2}) {
