@@ -89,13 +89,17 @@ std::optional<std::string_view> CgroupReader::limit(const CgroupHierarchy& hiera
     return text;
 }
 
+std::optional<std::string_view> CgroupReader::below(const CgroupHierarchy& hierarchy, CgroupName cgroup,
+                                                    const CgroupDirectory& directory,
+                                                    const std::string& file) {
+    return cgroup.path.ends_with(".scope") ? next(hierarchy, cgroup, directory, ("container/" + file).c_str())
+                                           : std::nullopt;
+}
+
 std::optional<std::string_view> CgroupReader::limit_below(const CgroupHierarchy& hierarchy, CgroupName cgroup,
                                                           CgroupDirectory& directory,
                                                           const std::string& file) {
-    if (!cgroup.path.ends_with(".scope")) {
-        return std::nullopt;
-    }
-    const auto text = next(hierarchy, cgroup, directory, ("container/" + file).c_str());
+    const auto text = below(hierarchy, cgroup, directory, file);
     if (!text || text->starts_with("max")) {
         return std::nullopt;
     }

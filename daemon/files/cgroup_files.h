@@ -75,8 +75,11 @@ class CgroupReader {
     /// (by a container that has its own) is not told. `file`: static storage.
     std::optional<std::string_view> limit(const CgroupHierarchy& hierarchy, CgroupName cgroup,
                                           CgroupDirectory& directory, const char* file);
-    /// A limit that is set one level below: crun has systemd make a scope and sets limits on the cgroup
-    /// `container` in it, where the processes are. Nothing: the cgroup's own file has it.
+    /// A file one level below: crun has systemd make a scope, and in it a cgroup `container`, where the
+    /// processes are. Nothing: there is none.
+    std::optional<std::string_view> below(const CgroupHierarchy& hierarchy, CgroupName cgroup,
+                                          const CgroupDirectory& directory, const std::string& file);
+    /// A limit that is set there. Nothing: the cgroup's own file has it.
     std::optional<std::string_view> limit_below(const CgroupHierarchy& hierarchy, CgroupName cgroup,
                                                 CgroupDirectory& directory, const std::string& file);
     /// Whether a limit of the directory can be another one than when it was read last: by limit(), or after

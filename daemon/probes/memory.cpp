@@ -157,6 +157,10 @@ bool MemoryProbe::read_v1(CgroupName cgroup, MemoryState& state, Values& values)
     };
     single(M::max_usage, "memory.max_usage_in_bytes", state.peak);
     single(M::failcnt, "memory.failcnt", state.failures);
+    if (const auto below = reader().below(*v1_, cgroup, state.directory, "memory.failcnt");
+        below && values.has(M::failcnt)) {  // each cgroup tells of its own limit only
+        values.set(M::failcnt, values[M::failcnt] + parse_number(*below).value_or(0));
+    }
     single(M::kernel, "memory.kmem.usage_in_bytes", state.kernel);
     const auto limit = [&](std::size_t series, const char* file) {
         const auto text = reader().limit(*v1_, cgroup, state.directory, file);

@@ -50,13 +50,17 @@ class DockerScopes(DockerRuntime):
 
 
 class ScopeOfCrun(Cgroup):
-    """crun sets limits one below the scope, in the cgroup `container`, and there throttling is told."""
+    """crun sets limits one below the scope, in the cgroup `container`, and there throttling is told. On v1 memory is limited
+    on both, and each tells only what it refused itself."""
 
-    BELOW = ("cpu.max", "memory.max", "memory.swap.max", "pids.max")
+    BELOW = ("cpu.max", "memory.max", "memory.swap.max", "pids.max",
+             "cpu.cfs_quota_us", "cpu.cfs_period_us", "memory.oom_control")
 
     def read(self, name, controller=""):
         if name in self.BELOW:
             return super().read("container/" + name, controller)
+        if name == "memory.failcnt":
+            return str(sum(int(super(ScopeOfCrun, self).read(below + name, controller)) for below in ("", "container/")))
         text = super().read(name, controller)
         if name == "cpu.stat":
             quota = [line for line in super().read("container/" + name, controller).splitlines() if "_usec" not in line

@@ -68,6 +68,16 @@ TEST_CASE("memory on v1, alone or beside v2: totals of the hierarchy, unlimited 
     }
 }
 
+TEST_CASE("memory of a scope that crun made, on v1: what the cgroup in it was refused counts as well") {
+    const std::string scope = "/machine.slice/libpod-1.scope";
+    Fixture host(make_memory_probe(), Host::v1);
+    host.write("memory", "memory.usage_in_bytes", "1\n", scope);
+    host.write("memory", "memory.failcnt", "17\n", scope);
+    CHECK(host.sample(scope).at("container_memory_failcnt") == 17);
+    host.write("memory", "container/memory.failcnt", "6\n", scope);
+    CHECK(host.sample(scope).at("container_memory_failcnt") == 23);
+}
+
 TEST_CASE("memory on v2: cAdvisor's definitions, and what only v2 tells") {
     Fixture host(make_memory_probe(), Host::v2);
     host.write("unified", "memory.current", "1000000\n");
