@@ -21,8 +21,9 @@ SOON = 30 * SLOWNESS  # seconds: whoever takes longer hangs; a start takes one, 
 REFUSED, USAGE = 1, 2
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-# Of itself 0 at one moment and not at the next, or told by itself: what nobody can expect not to be 0.
-FLEETING = re.compile(r"plimsoll_(scrape_|probe_sample|probe_up|kernel_failures)|container_block_in_flight"
+# Of itself 0 at one moment and not at the next, told by itself, or by what others on the machine do: what nobody can expect not
+# to be 0.
+FLEETING = re.compile(r"plimsoll_(scrape_|probe_sample|probe_up|kernel_failures|events_total)|container_block_in_flight"
                       r"|container_thread_states|container_tasks_state|container_tcp_connections$|container_cpu_(migrations|stolen|wait)|_bucket$"
                       r"|container_memory_(file_|total_)|container_pressure|_peak$")
 
