@@ -167,6 +167,7 @@ class Registry {
     Handle next_handle_ = 1;
     std::unordered_set<std::uint64_t> overflow_cgroups_;  ///< of live containers without a slot
     std::uint64_t live_ = 0, added_ = 0, removed_ = 0, revision_ = 0;
+    std::uint64_t refilled_revision_ = 0, refilled_ns_ = 0;
     bool overflow_used_ = false;
     bool needs_visit_ = false;
 };

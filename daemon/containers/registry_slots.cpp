@@ -12,6 +12,8 @@ namespace {
 
 // A program that looked a slot up before it was taken away has booked its thread long before this is over.
 constexpr std::uint64_t kDrainGraceNs = 200'000'000;
+// The kernel may have taken slots for cgroups whose births were never heard of.
+constexpr std::uint64_t kRefillNs = 1'000'000'000;
 
 }  // namespace
 
@@ -82,7 +84,11 @@ void Registry::tick(std::uint64_t now_ns) {
     }
     draining_ = std::move(still);
     expire(now_ns);
-    refill();
+    if (refilled_revision_ != revision_ || now_ns - refilled_ns_ >= kRefillNs) {
+        refill();
+        refilled_revision_ = revision_;
+        refilled_ns_ = now_ns;
+    }
 }
 
 void Registry::recycle(const Draining& drained) {

@@ -96,7 +96,8 @@ class Capabilities(unittest.TestCase):
             with self.subTest(name):
                 seen = self.observe(who(name))
                 self.assertEqual(seen.problems(normal), [])
-                self.assertEqual(documented.get(name), seen.sentence(), PAGE)
+                silent = None if name in USUAL or who is as_service else NOTHING_MISSING  # one sentence is for all others
+                self.assertEqual(documented.get(name, silent), seen.sentence(), PAGE)
 
     def test_each_that_the_service_has(self):
         self.check(as_service, service_capabilities())
