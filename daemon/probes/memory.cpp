@@ -163,8 +163,13 @@ bool MemoryProbe::read_v1(CgroupName cgroup, MemoryState& state, Values& values)
     }
     single(M::kernel, "memory.kmem.usage_in_bytes", state.kernel);
     const auto limit = [&](std::size_t series, const char* file) {
-        const auto text = reader().limit(*v1_, cgroup, state.directory, file);
-        put(values, series, text ? parse_number(*text) : std::nullopt);
+        const auto below = reader().limit_below(*v1_, cgroup, state.directory, file);
+        auto bytes = below ? parse_number(*below) : std::nullopt;
+        if (!bytes || *bytes > kUnlimited) {
+            const auto text = reader().limit(*v1_, cgroup, state.directory, file);
+            bytes = text ? parse_number(*text) : std::nullopt;
+        }
+        put(values, series, bytes);
     };
     limit(M::spec_limit, "memory.limit_in_bytes");
     limit(M::spec_swap_limit, "memory.memsw.limit_in_bytes");

@@ -50,11 +50,12 @@ class DockerScopes(DockerRuntime):
 
 
 class ScopeOfCrun(Cgroup):
-    """crun sets limits one below the scope, in the cgroup `container`, and there throttling is told. On v1 memory is limited
-    on both, and each tells only what it refused itself."""
+    """crun sets limits one below the scope, in the cgroup `container`, and there throttling is told. On v1 each tells only
+    what it refused itself."""
 
     BELOW = ("cpu.max", "memory.max", "memory.swap.max", "pids.max",
-             "cpu.cfs_quota_us", "cpu.cfs_period_us", "memory.oom_control")
+             "cpu.cfs_quota_us", "cpu.cfs_period_us", "memory.oom_control", "memory.limit_in_bytes",
+             "memory.memsw.limit_in_bytes", "memory.soft_limit_in_bytes")
 
     def read(self, name, controller=""):
         if name in self.BELOW:

@@ -68,7 +68,8 @@ TEST_CASE("memory on v1, alone or beside v2: totals of the hierarchy, unlimited 
     }
 }
 
-TEST_CASE("memory of a scope that crun made, on v1: what the cgroup in it was refused counts as well") {
+TEST_CASE(
+    "memory of a scope that crun made, on v1: the limits of the cgroup in it, and what it was refused") {
     const std::string scope = "/machine.slice/libpod-1.scope";
     Fixture host(make_memory_probe(), Host::v1);
     host.write("memory", "memory.usage_in_bytes", "1\n", scope);
@@ -76,6 +77,13 @@ TEST_CASE("memory of a scope that crun made, on v1: what the cgroup in it was re
     CHECK(host.sample(scope).at("container_memory_failcnt") == 17);
     host.write("memory", "container/memory.failcnt", "6\n", scope);
     CHECK(host.sample(scope).at("container_memory_failcnt") == 23);
+    host.write("memory", "memory.limit_in_bytes", "9223372036854771712\n", scope);
+    host.write("memory", "container/memory.limit_in_bytes", "33554432\n", scope);
+    CHECK(host.sample(scope).at("container_spec_memory_limit_bytes") == 33554432);
+    host.write("memory", "container/memory.limit_in_bytes", "9223372036854771712\n", scope);
+    CHECK(host.sample(scope).at("container_spec_memory_limit_bytes") == 0);
+    host.write("memory", "memory.limit_in_bytes", "67108864\n", scope);
+    CHECK(host.sample(scope).at("container_spec_memory_limit_bytes") == 67108864);
 }
 
 TEST_CASE("memory on v2: cAdvisor's definitions, and what only v2 tells") {
