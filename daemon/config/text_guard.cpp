@@ -65,6 +65,16 @@ std::optional<Problem> refuse_line(std::string_view text, std::size_t start, std
 
 }  // namespace
 
+bool is_utf8(std::string_view text) {
+    while (!text.empty()) {
+        const std::size_t length = utf8_length(text);
+        if (length == 0)
+            return false;
+        text.remove_prefix(length);
+    }
+    return true;
+}
+
 std::optional<Problem> refuse_text(std::string_view text) {
     if (text.size() > kMaxConfigBytes)
         return Problem{{}, fmt::format("the file is larger than {} KiB", kMaxConfigBytes / 1024)};

@@ -14,6 +14,8 @@ namespace plimsoll {
 inline constexpr std::size_t kMaxConfigBytes = 64 * 1024;
 inline constexpr std::size_t kMaxLineBytes = 4096;
 
+bool is_utf8(std::string_view text);
+
 /// The first reason why the text must not reach the YAML library, if there is one.
 std::optional<Problem> refuse_text(std::string_view text);
 

@@ -15,6 +15,8 @@
 #include <sstream>
 #include <utility>
 
+#include "config/text_guard.h"
+
 namespace plimsoll {
 namespace {
 
@@ -82,6 +84,11 @@ class TreeBuilder final : public YAML::EventHandler {
             problems_.push_back({node.at,
                                  "the text contains a line break or another control character; "
                                  "allowed is text on one line"});
+            node.kind = Node::Kind::refused;
+        } else if (!is_utf8(value)) {  // yaml-cpp makes single bytes of these two
+            problems_.push_back({node.at,
+                                 "the escapes \\N and \\_ are not known here; write the character itself, or "
+                                 "put the text in single quotes"});
             node.kind = Node::Kind::refused;
         } else {
             node.text = value;

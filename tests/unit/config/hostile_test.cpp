@@ -13,6 +13,7 @@ namespace plimsoll {
 namespace {
 
 using config_test::errors_of;
+using config_test::parsed;
 using namespace std::chrono_literals;
 
 /// Generous: 64 KiB take milliseconds, a sanitizer or valgrind may make that many times as much.
@@ -64,6 +65,18 @@ TEST_CASE("an escape that there is not is refused in words, without the byte beh
               std::string::npos);
         CHECK(std::ranges::all_of(errors[0], [](char byte) { return byte >= ' ' && byte <= '~'; }));
     }
+}
+
+TEST_CASE("an escape of which the library makes no character is refused in words") {
+    for (const std::string escape : {"\\N", "\\_"}) {
+        const auto errors = errors_of("log: {level: \"x" + escape + "\"}");
+        REQUIRE(errors.size() == 1);
+        CHECK(errors[0].find(R"(the escapes \N and \_ are not known here)") != std::string::npos);
+        const auto key = errors_of("log: {\"x" + escape + "\": info}");
+        REQUIRE(key.size() == 1);
+        CHECK(std::ranges::all_of(key[0], [](char byte) { return byte >= ' ' && byte <= '~'; }));
+    }
+    CHECK(parsed(R"(containers: {cgroups: [{path: "/x\xa0\L"}]})").containers.cgroups.size() == 1);
 }
 
 TEST_CASE("a bomb of aliases does not go off") {
