@@ -21,10 +21,11 @@ held = fill(40 << 20)       # more than fits beside the rest: swapped in part
 for _ in range(2):
     read(fd)                # pushed out since, and again by held
     sum(held[::4096])
+held.madvise(mmap.MADV_REMOVE, 0, 8 << 20)  # room, so that what follows stays
 mapped = mmap.mmap(fd, 2 << 20)
 for _ in range(2):
     sum(mapped[::4096])
-os.write(os.open(sys.argv[1] + "/fresh", os.O_CREAT | os.O_WRONLY), os.urandom(1 << 20))   # not synced, not used again
+os.write(os.open(sys.argv[1] + "/fresh", os.O_CREAT | os.O_WRONLY), os.urandom(2 << 20))   # not synced, not used again
 print("there", flush=True)
 sys.stdin.read()
 while True:
