@@ -149,7 +149,7 @@ build() { # WAY PRESET TARGET…: WAY is run, or aside NICE
     local way=$1 preset=$2
     shift 2
     # shellcheck disable=SC2016,SC2086 # the inner shell expands them; WAY is words
-    $way "build $preset" 2400 sh -ec 'preset=$1; shift
+    $way "build $preset" 3600 sh -ec 'preset=$1; shift
         cmake --preset "$preset" -DPLIMSOLL_TESTS=ON >/dev/null
         cmake --build --preset "$preset" --target "$@"' sh "$preset" "$@"
 }
@@ -182,7 +182,7 @@ if wanted bpf && [ -e build/release/tests/bpf_tests ]; then
     if is_root; then run bpf 900 build/release/tests/bpf_tests; else skip bpf "needs root"; fi
 fi
 if wanted e2e; then
-    if is_root; then python_suite e2e 1800 tests/e2e/test_*.py; else skip e2e "needs root"; fi
+    if is_root; then python_suite e2e 2700 tests/e2e/test_*.py; else skip e2e "needs root"; fi
 fi
 if wanted faults; then
     if is_root; then python_suite faults $((${#full[@]} ? 14400 : 1800)) tests/faults/test_*.py

@@ -11,6 +11,20 @@ CpuTime spent(const CpuAccount& sums, std::uint64_t now_ns) {
 
 }  // namespace
 
+/// The moment is from before the accounts were read. Whoever is off the CPU in between would take what was
+/// spent meanwhile for spent before that moment: such a reading is repeated.
+CpuSmoother::Reading CpuSmoother::read(Handle container, std::span<const std::uint32_t> slots) const {
+    Reading reading;
+    for (int attempt = 0; attempt < kAttempts; attempt++) {
+        reading.now_ns = source_.now_ns();
+        reading.sums = sums_.sum(container, slots);
+        if (source_.now_ns() - reading.now_ns < kTogetherNs) {
+            break;
+        }
+    }
+    return reading;
+}
+
 std::uint64_t CpuSmoother::count_writes(std::span<const std::uint32_t> slots) const {
     std::uint64_t writes = 0;
     for (const auto slot : slots) {
@@ -31,8 +45,7 @@ CpuSmoother::Watch* CpuSmoother::watch(Handle container, std::span<const std::ui
         const auto added = watches_.try_emplace(container, CpuSmoothing(windows_ns_, since_ns, {}));
         return &added.first->second;
     }
-    const std::uint64_t now = source_.now_ns();
-    const CpuAccount sums = sums_.sum(container, slots);
+    const auto [now, sums] = read(container, slots);
     if (is_whole(sums)) {
         watches_.try_emplace(container, CpuSmoothing(windows_ns_, now, spent(sums, now)));
     }
@@ -48,8 +61,7 @@ void CpuSmoother::look(Handle container, std::span<const std::uint32_t> slots, s
     if (watch->quiet && !watch->unread && writes == watch->writes) {
         return;
     }
-    const std::uint64_t now = source_.now_ns();
-    const CpuAccount sums = sums_.sum(container, slots);
+    const auto [now, sums] = read(container, slots);
     if (watch->quiet && ticked_ns_) {
         watch->smoothing.rest(*ticked_ns_);  // it was looked at then, and nothing had happened
     }

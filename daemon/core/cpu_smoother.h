@@ -51,6 +51,14 @@ class CpuSmoother {
         bool unread = true;        // has to be read, whatever the marks say
     };
 
+    struct Reading {
+        std::uint64_t now_ns = 0;
+        CpuAccount sums;
+    };
+    static constexpr std::uint64_t kTogetherNs = 100'000;  // a thousandth of the usual tick
+    static constexpr int kAttempts = 4;
+
+    [[nodiscard]] Reading read(Handle container, std::span<const std::uint32_t> slots) const;
     [[nodiscard]] std::uint64_t count_writes(std::span<const std::uint32_t> slots) const;
     Watch* watch(Handle container, std::span<const std::uint32_t> slots, std::uint64_t since_ns);
 

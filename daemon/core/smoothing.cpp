@@ -44,22 +44,28 @@ Cores SmoothedWindow::peak() const {
 
 namespace {
 
+/// A sum can fall: time was booked anew as another state's, or CPUs were read one after another.
 struct Change {
-    std::uint64_t growth = 0, fall = 0;
+    std::int64_t difference = 0;
+    std::uint64_t growth = 0;  // beyond where it has been
+
+    [[nodiscard]] std::uint64_t fall() const {
+        return difference < 0 ? static_cast<std::uint64_t>(-difference) : 0;
+    }
 };
 
-/// How a sum has changed. One that fell (time was booked anew as another state's, or CPUs were read one after
-/// another) has no growth until it is above where it was.
 Change change(std::uint64_t& before, std::uint64_t& owed, std::uint64_t now) {
     const std::uint64_t difference = now - before;
     before = now;
-    if (static_cast<std::int64_t>(difference) < 0) {
+    Change result{.difference = static_cast<std::int64_t>(difference)};
+    if (result.difference < 0) {
         owed -= difference;
-        return {.fall = -difference};
+        return result;
     }
     const std::uint64_t paid = std::min(owed, difference);
     owed -= paid;
-    return {.growth = difference - paid};
+    result.growth = difference - paid;
+    return result;
 }
 
 }  // namespace
@@ -78,9 +84,9 @@ bool CpuSmoothing::tick(std::uint64_t now_ns, CpuTime spent) {
     if (now_ns < known_ns_ + kShortestNs) {
         return false;
     }
-    const std::uint64_t running = change(spent_.running, owed_.running, spent.running).growth;
-    const auto [runnable, fall] = change(spent_.runnable, owed_.runnable, spent.runnable);
-    if (running == 0 && runnable == 0) {
+    const Change running = change(spent_.running, owed_.running, spent.running);
+    const Change runnable = change(spent_.runnable, owed_.runnable, spent.runnable);
+    if (running.difference == 0 && runnable.difference == 0) {
         rest(now_ns);
         return true;
     }
@@ -94,9 +100,11 @@ bool CpuSmoothing::tick(std::uint64_t now_ns, CpuTime spent) {
         rest(from_ns);
     }
     const auto length = static_cast<double>(now_ns - from_ns);
-    const Cores cores{static_cast<double>(running) / length, static_cast<double>(runnable) / length};
+    const Cores cores{static_cast<double>(running.difference) / length,
+                      static_cast<double>(runnable.difference) / length};
     // What was taken for waiting in earlier ticks and was running all the same was not run in this one.
-    const Cores highest{static_cast<double>(running - std::min(running, fall)) / length, cores.wait};
+    const std::uint64_t ran = running.growth - std::min(running.growth, runnable.fall());
+    const Cores highest{static_cast<double>(ran) / length, static_cast<double>(runnable.growth) / length};
     for (auto& window : windows_) {
         window.add(cores, highest, now_ns, now_ns - from_ns);
     }
@@ -105,7 +113,11 @@ bool CpuSmoothing::tick(std::uint64_t now_ns, CpuTime spent) {
 }
 
 Cores CpuSmoothing::average(std::size_t window) const {
-    return windows_.empty() ? Cores{} : windows_[window].average();
+    if (windows_.empty()) {
+        return {};
+    }
+    const Cores average = windows_[window].average();
+    return {std::max(0.0, average.usage), std::max(0.0, average.wait)};
 }
 
 Cores CpuSmoothing::peak(std::size_t window) const {

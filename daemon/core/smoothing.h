@@ -34,7 +34,7 @@ class SmoothedWindow {
         : window_ns_(window_ns), part_ns_((window_ns + kParts - 1) / kParts) {}
 
     /// `cores` were busy on average in the `length_ns` up to `end_ns`, which follow what was added before;
-    /// `highest` is what of it may be a peak.
+    /// less than none, if too much was added then. `highest` is what of it may be a peak.
     void add(Cores cores, Cores highest, std::uint64_t end_ns, std::uint64_t length_ns);
     /// Weighted by exp(-age / window); the mean of all there was while that is less than a few windows.
     [[nodiscard]] Cores average() const;

@@ -81,6 +81,11 @@ class Between(unittest.TestCase):
         """The agent that watches the two."""
         return self.enterContext(Agent(self.CONFIG))
 
+    def rest(self):
+        """Until all connections have ended, and with them what is sent again."""
+        for place in (self.server, self.client):
+            wait_until(lambda place=place: place.connected() == 0, 60, "the last packet")
+
     def traffic(self, families, place, protocol, role, direction, what="bytes"):
         return families.sum("container_socket_%s_total" % what, id=place.id, protocol=protocol, role=role,
                             direction=direction)

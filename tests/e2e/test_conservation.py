@@ -141,7 +141,7 @@ class Conservation(unittest.TestCase):
         first = self.read()
         self.joined = 2
         processes = [stress(self.one, STRESSORS[::2]), stress(self.two, STRESSORS[1::2])]
-        self.watch(8)
+        self.watch(8, lambda: all(cpu_seconds(cgroup.path)() > 2 for cgroup in self.cgroups))
         processes[1].terminate()
         last = self.at_rest(processes[0])
         processes[1].wait()

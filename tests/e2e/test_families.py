@@ -29,8 +29,10 @@ def setUpModule():
     Case.agent = unittest.enterModuleContext(Agent(EVERYTHING))
     Case.fexit = "fexit" in command("check").stdout
     note("machine", "release", re.match(r"[\d.]+(\+deb\d+|-\d+)?", os.uname().release).group())
-    for sample in Case.agent.metrics().samples("plimsoll_probe_info"):
-        note("probes", sample.labels["probe"], sample.labels["method"])
+    families = Case.agent.metrics()
+    for sample in families.samples("plimsoll_probe_info"):
+        if families.value("plimsoll_probe_up", probe=sample.labels["probe"]):
+            note("probes", sample.labels["probe"], sample.labels["method"])
     unittest.addModuleCleanup(Cgroup(PREFIX).create().remove)
 
 
@@ -299,6 +301,12 @@ class Connections(Case, Between):
     def watch(self):
         return Case.agent
 
+    def page_between_equal_counters(self):
+        def counters():
+            return [place.net.tcp_counters() for place in (self.server, self.client)]
+        before, families = counters(), self.agent.metrics()
+        return families if counters() == before else None
+
     def test_connections(self):
         self.server.serve(self, 7001, sys.executable, "-c", SERVE, SERVER)
         nft = self.client.net.run
@@ -307,7 +315,7 @@ class Connections(Case, Between):
         nft("nft", "add rule inet loss out tcp dport 7001 ip length > 1000 numgen inc mod 7 3 drop")
         status, output = self.client.python(ASK, SERVER)
         self.assertEqual((status, output.split()), (0, ["refused"] * 5))
-        families = self.agent.metrics()
+        families = wait_until(self.page_between_equal_counters, 20, "an end of what is sent again")
         for place, role in ((self.client, "client"), (self.server, "server")):
             for direction in ("read", "write"):
                 self.assertEqual(self.traffic(families, place, "tcp", role, direction), 13 * 1009)

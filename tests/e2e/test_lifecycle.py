@@ -11,7 +11,7 @@ from testbed import (SLOWNESS, Agent, Born, Cgroup, RuncRuntime, free_port, held
                      now, run, still_there, wait_until, watching)
 
 PREFIX = "/plimsoll-life"
-LINGER = 2
+LINGER = 4
 LIFETIME = "container_thread_lifetime_seconds_total"
 
 
@@ -70,8 +70,8 @@ class ComingAndGoing(unittest.TestCase):
         with Agent(config()) as agent, RuncRuntime() as runtime:
             agent.metrics()
             container = runtime.run("whole", ["sleep", "1000"], cgroup=PREFIX + "/whole")
-            families = agent.metrics()
             uptime = now()
+            families = agent.metrics()
             with open("/proc/%d/stat" % container.pid, encoding="utf-8") as stat:
                 started = int(stat.read().rsplit(")", 1)[1].split()[19]) / os.sysconf("SC_CLK_TCK")
             # Its init is the last of the processes that runc starts in there.
@@ -107,6 +107,7 @@ class ComingAndGoing(unittest.TestCase):
             self.assertEqual(agent.value("plimsoll_containers_overflow"), 1)
             for group in groups[6:]:
                 born.append(Born(group.create(), sleeper()))
+            alive = now()
             families = agent.metrics()
             self.assertEqual(families.value("plimsoll_containers_overflow"), 7)
             own = ids(families) - {"overflow"}
@@ -114,13 +115,12 @@ class ComingAndGoing(unittest.TestCase):
             self.assertEqual(families.value("container_processes", id="overflow"), 7)
             self.assertEqual(families.sum("container_processes"), 12)
             self.assertEqual(families.sum("plimsoll_containers"), 5)
-            alive = now()
             time.sleep(0.5)
             again = agent.metrics()
             grown = again.sum(LIFETIME) - families.sum(LIFETIME)
             elapsed = now() - alive
             self.assertGreater(grown, 12 * 0.5)
-            self.assertLess(grown, 12 * (elapsed + 0.5))
+            self.assertLess(grown, 12 * elapsed)
             lives = [process.kill() for process in born]
             for group in groups:
                 group.remove()
@@ -151,7 +151,7 @@ class Ending(unittest.TestCase):
                     begin = time.monotonic()
                     os.kill(agent.pid, number)
                     self.assertEqual(agent.daemon.process.wait(10), 0)
-                    self.assertLess(time.monotonic() - begin, 2)
+                    self.assertLess(time.monotonic() - begin, 5)  # seconds, when it waits for a client that says nothing
                     for client in clients:
                         client.close()
 

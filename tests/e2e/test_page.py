@@ -61,7 +61,7 @@ class Page(unittest.TestCase):
     def setUpClass(cls):
         cls.enterClassContext(Cgroup(PREFIX))
         runtime = cls.enterClassContext(RuncRuntime())
-        cls.agent = cls.enterClassContext(Agent(watching(PREFIX)))
+        cls.agent = cls.enterClassContext(Agent(watching(PREFIX, linger="10s")))
         cls.url = "http://127.0.0.1:%d/" % cls.agent.port
         start_scene(runtime)
         hostile = cls.enterClassContext(Cgroup("%s/%s" % (PREFIX, HOSTILE)))
@@ -215,7 +215,7 @@ class Page(unittest.TestCase):
         browser.open(self.url)
         rows = browser.evaluate(ROWS)
         self.assertEqual((rows[-1]["name"], rows[-1]["ended"]), ("mortal", "ended"))
-        self.assertRegex(rows[-1]["cells"][-1], r"^ended \d s ago")
+        self.assertRegex(rows[-1]["cells"][-1], r"^ended \d+ s ago")
         browser.wait("!document.querySelector('.ended')")
 
     def test_an_agent_that_goes_away_is_noticed_and_its_numbers_stay(self):

@@ -83,9 +83,10 @@ class OneMinute(unittest.TestCase):
         times, failed = self.prometheus.scrapes(self.window)
         self.assertEqual(failed, [], "began at %s; durations %s" % (self.begin, self.prometheus.query(
             "scrape_duration_seconds" + self.window)[0]["values"] if failed else ""))
-        self.assertGreaterEqual(len(times), MINUTE - 1)
+        # Prometheus itself leaves one out when it gets no CPU at its time.
+        self.assertGreaterEqual(len(times), 0.95 * MINUTE - 1)
         gaps = [later - earlier for earlier, later in zip(times, times[1:])]
-        self.assertLess(max(gaps), 1.9)
+        self.assertLess(max(gaps), 2.9)
         slowest = self.prometheus.value("max(max_over_time(scrape_duration_seconds%s))" % self.window)
         print("    %d scrapes, longest gap %.3f s, slowest scrape %.3f s, %d containers came and went"
               % (len(times), max(gaps), slowest, len(self.churned)))

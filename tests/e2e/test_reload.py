@@ -3,7 +3,9 @@
 a container loses no count."""
 
 import json
+import mmap
 import os
+import struct
 import time
 import unittest
 
@@ -17,6 +19,30 @@ FORKS = "container_process_forks_total"
 
 def setUpModule():
     unittest.addModuleCleanup(Cgroup(PREFIX).create().remove)
+
+
+class Making:
+    """Children, one after another, until it is told to stop; how many they were."""
+
+    def __init__(self):
+        self._shared = mmap.mmap(-1, 16)
+
+    def run(self):
+        made = 0
+        while not self._shared[8]:
+            child = os.fork()
+            if child == 0:
+                os._exit(0)
+            os.waitpid(child, 0)
+            made += 1
+            self._shared[:8] = struct.pack("Q", made)
+        self._shared[9] = 1
+        time.sleep(1000)
+
+    def stop(self):
+        self._shared[8] = 1
+        wait_until(lambda: self._shared[9], 20, "the last child")
+        return struct.unpack("Q", self._shared[:8])[0]
 
 
 def forker(count):
@@ -58,17 +84,24 @@ class Reload(unittest.TestCase):
 
     def test_who_stays_loses_no_count_while_others_come_and_go(self):
         self.start()
-        busy = self.container("busy", forker(1009))
+        making = Making()
+        busy = self.container("busy", making.run)
         gone = self.container("gone")
         self.agent.wait_value(FORKS, lambda forks: forks and forks > 10, id=busy)
         for number in range(10):
-            wanted = [busy, gone] if number % 2 else [busy]
+            forks, odd = self.agent.value(FORKS, id=busy), number % 2
+            wanted = [busy, gone] if odd else [busy]
             self.assertTrue(self.reload(containers={"discover": [], "cgroups": [{"path": path} for path in wanted],
-                                                    "linger": "0s"}))
+                                                    "linger": "0s"}, smoothing={"windows": ["2s"] if odd else ["1s", "5s"]},
+                                        probes={"tcp": {"enabled": bool(odd)}, "memory": {"enabled": not odd}}))
             wait_until(lambda wanted=wanted: ids(self.agent.metrics()) == set(wanted), 10, "these containers")
-        families = self.agent.wait_value("container_process_exits_total", lambda exits: exits == 1009, id=busy,
+            self.agent.wait_value(FORKS, lambda now, forks=forks: now > forks, id=busy)
+        self.assertTrue(self.reload(containers={"discover": [], "cgroups": [{"path": busy}, {"path": gone}]}))
+        made = making.stop()
+        families = self.agent.wait_value("container_process_exits_total", lambda exits: exits == made, id=busy,
                                          outcome="success")
-        self.assertEqual(families.value(FORKS, id=busy), 1009 + 1)
+        print("    %d processes" % made)
+        self.assertEqual(families.value(FORKS, id=busy), made + 1)
         states = families.sum("container_thread_seconds_total", id=busy)
         self.assertAlmostEqual(states, families.value("container_thread_lifetime_seconds_total", id=busy), delta=1e-6)
         self.assertEqual(families.value("plimsoll_ledger_residual_seconds"), 0)
@@ -139,8 +172,33 @@ class Reload(unittest.TestCase):
         self.assertFalse(self.reload())
         self.assertEqual(self.agent.value(SUCCESSFUL), 0)
 
+    def test_one_part_that_cannot_be_had_keeps_all_others_as_they_were(self):
+        self.start(probes={"memory": {"enabled": False}}, smoothing={"windows": ["1s"]})
+        one, two = self.container("one"), self.container("two")
+        port, self.listen = self.listen, ["192.0.2.1:1"]  # an address that no host has
+        self.assertFalse(self.reload(containers={"discover": [], "cgroups": [{"path": one, "name": "renamed"}]}, probes={},
+                                     smoothing={"windows": ["5s"]}))
+        families = self.agent.metrics()
+        self.assertEqual((families.value(SUCCESSFUL), ids(families)), (0, {one, two}))
+        self.assertEqual(families.samples("container_threads", name="renamed"), [])
+        self.assertNotIn("memory", families.by("probe", "plimsoll_probe_up"))
+        self.assertEqual(set(families.by("window", "container_cpu_usage_cores", id=one)), {"1s"})
+        self.listen = port
+        self.assertTrue(self.reload(probes={}))
+        self.assertEqual(self.agent.value("plimsoll_probe_up", probe="memory"), 1)
+
     def test_the_log_level_changes(self):
+        def heard(level):
+            """Whether a reload is told that ends at this level."""
+            loaded, before = self.agent.value(TIMESTAMP), self.agent.log().count("is in force")
+            self.agent.reload(json.dumps({**self.config, "web": {"listen": self.listen}, "log": {"level": level}}))
+            self.agent.wait_value(TIMESTAMP, lambda time: time > loaded)
+            time.sleep(0.2)
+            return self.agent.log().count("is in force") > before
         self.start()
+        # Each begins at the level before.
+        self.assertEqual([heard(level) for level in ("info", "error", "error", "info", "info")],
+                         [True, True, False, False, True])
         self.assertTrue(self.reload(log={"level": "error"}))
         logged = self.agent.log()
         self.agent.reload("nonsense: 1\n")

@@ -18,6 +18,7 @@ class Sockets(Between):
         self.server.serve(self, 5201, "iperf3", "--server", "--one-off")
         status, output = self.client.do("iperf3", "--json", "--client", address, *options)
         self.assertEqual(status, 0, output)
+        self.rest()
         return json.loads(output)["end"], self.agent.metrics()
 
     def test_iperf3_over_tcp_counts_the_same_bytes(self):
@@ -77,8 +78,7 @@ class Sockets(Between):
         self.server.serve(self, 7001, binary("ringer"), "serve", SERVER, "7001", *order)
         status, output = self.client.do(binary("ringer"), "ask", SERVER, "7001", *order)
         self.assertEqual(status, 0, output)
-        for place in (self.server, self.client):
-            wait_until(lambda place=place: place.connected() == 0, 60, "the last packet")
+        self.rest()
         families = self.agent.metrics()
         for place, role, written in ((self.server, "server", 2 * count * size), (self.client, "client", count * size)):
             for direction, moved in (("write", written), ("read", 3 * count * size - written)):

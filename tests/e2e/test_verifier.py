@@ -17,6 +17,7 @@ class Verifier(unittest.TestCase):
         methods = ("syscalls", "fentry") if "fexit" in command("check").stdout else ("syscalls",)
         for method in methods:
             config = {**watching("/plimsoll-test"), "probes": {"io": {"enabled": True, "method": method}}}
+            config["containers"]["include"] = [{"connects_to": "192.0.2.1:5432"}]
             with Agent(config) as agent:
                 self.assertEqual(agent.value("plimsoll_probe_up", probe="io"), 1)
                 found.update(verified_instructions(agent.pid))
@@ -34,6 +35,7 @@ class Verifier(unittest.TestCase):
             grown = {name: (known.get(name), count) for name, count in found.items()
                      if name not in known or count > RISE * known[name]}
             self.assertEqual(grown, {}, "if it has to be: CONTRIBUTING.md says how the figures are written down anew")
+            self.assertEqual(sorted(set(known) - set(found)), [], "no longer loaded")
 
 
 if __name__ == "__main__":

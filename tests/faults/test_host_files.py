@@ -14,8 +14,10 @@ ENOUGH = 96  # MiB, where the agent takes some 40
 # What the agent reads of /proc and /sys, each alone; a run takes them together, which hides as much.
 FILES = ["/proc/meminfo", "/proc/vmstat", "/proc/stat", "/proc/cgroups", "/proc/diskstats", "/proc/partitions",
          "/proc/cpuinfo", "/proc/sys/kernel/osrelease", "/proc/net/dev"]
-FOLDERS = ["/proc/pressure", "/proc/sys", "/proc/1", "/sys/block", "/sys/dev", "/sys/class", "/sys/fs/bpf", "/sys/kernel/tracing",
-           "/sys/kernel/debug"]
+FOLDERS = ["/proc/pressure", "/proc/sys", "/proc/1", "/sys/block", "/sys/dev", "/sys/class"]
+KERNELS_OWN = {"bpf": "/sys/fs/bpf", "tracefs": "/sys/kernel/tracing", "debugfs": "/sys/kernel/debug"}
+# Not every host has them mounted.
+MOUNT = "; ".join("mountpoint -q %s || mount -t %s none %s" % (path, kind, path) for kind, path in KERNELS_OWN.items())
 
 
 def in_mounts(script):
@@ -108,14 +110,22 @@ class Hidden(unittest.TestCase):
             with self.subTest(paths):
                 self.check(hiding(paths))
 
-    def test_a_host_without_bpffs_and_tracefs_lacks_nothing(self):
-        page = self.check(hiding(["/sys/fs/bpf", "/sys/kernel/tracing", "/sys/kernel/debug"]), runs=True)
-        self.assertEqual(self.usual.missing(page), [])
+    def test_with_or_without_bpffs_and_tracefs_a_host_lacks_nothing(self):
+        for name, script in (("mounted", MOUNT), ("unmounted", "; ".join(
+                "! mountpoint -q %s || umount --lazy %s" % (path, path) for path in KERNELS_OWN.values()))):
+            with self.subTest(name):
+                page = self.check(in_mounts(script), runs=True)
+                self.assertEqual(self.usual.missing(page), [])
+        for path in KERNELS_OWN.values():
+            with self.subTest("nothing in " + path):
+                self.assertEqual(self.usual.missing(self.check(hiding([path]), runs=True)), [])
 
     def test_file_systems_that_are_read_only_are_enough(self):
-        page = self.check(in_mounts("mount --rbind / /; for m in /sys /proc; do mount -o remount,bind,ro $m; done; "
-                                    "for m in /sys/fs/bpf /sys/fs/cgroup $(ls -d /sys/fs/cgroup/*/); do "
-                                    "if mountpoint -q $m; then mount -o remount,bind,ro $m; fi; done"), runs=True)
+        page = self.check(in_mounts(MOUNT + "; mount --rbind / /; for m in /sys /proc; do mount -o remount,bind,ro $m; done; "
+                                    "for m in %s /sys/fs/cgroup $(ls -d /sys/fs/cgroup/*/); do "
+                                    "if mountpoint -q $m; then mount -o remount,bind,ro $m; fi; done; "
+                                    "for m in %s; do if touch $m/file; then exit 99; fi; done"
+                                    % ((" ".join(KERNELS_OWN.values()),) * 2)), runs=True)
         self.assertEqual(self.usual.missing(page), [])
 
     def test_the_number_of_cpus_is_not_guessed(self):

@@ -34,11 +34,16 @@ def journal():
     return run(["journalctl", "--no-pager", "-o", "cat", "-u", "plimsoll"]).stdout
 
 
-def capabilities():
-    """The unit's, by number, as the agent has them."""
-    with open("/proc/%s/status" % show("MainPID"), encoding="utf-8") as status:
-        mask = int(re.search(r"^CapPrm:\s*(\w+)", status.read(), re.MULTILINE).group(1), 16)
-    return {bit for bit in range(64) if mask >> bit & 1}
+def threads():
+    """What the kernel says of each thread of the agent."""
+    tasks = "/proc/%s/task" % show("MainPID")
+    for task in sorted(os.listdir(tasks), key=int):
+        with open("%s/%s/status" % (tasks, task), encoding="utf-8") as status:
+            yield dict(re.findall(r"^(\w+):\s*(.*)$", status.read(), re.MULTILINE))
+
+
+def mask(capabilities):
+    return "%016x" % sum(1 << capability for capability in capabilities)
 
 
 class Unit(unittest.TestCase):
@@ -85,9 +90,25 @@ class Unit(unittest.TestCase):
             self.assertEqual(exits, 23)
 
     def test_it_has_its_capabilities_and_no_others_under_a_user_of_its_own(self):
-        self.assertLessEqual(capabilities(), {2, 12, 19, 38, 39})  # capabilities(7): those that the unit names
-        self.assertNotEqual(os.stat("/proc/" + show("MainPID")).st_uid, 0)
+        listed = {2, 12, 19, 38, 39}  # capabilities(7): those that the unit names
+        loop, *web = threads()
+        for thread in (loop, *web):
+            self.assertEqual((thread["CapBnd"], thread["NoNewPrivs"], thread["Seccomp"]), (mask(listed), "1", "2"))
+            self.assertNotIn("0", thread["Uid"].split())
+        self.assertEqual((loop["CapEff"], loop["CapPrm"]), (mask(listed - {38, 39}), mask(listed)))
+        self.assertGreater(len(web), 0)
+        self.assertEqual({(thread["CapEff"], thread["CapPrm"]) for thread in web}, {(mask(()),) * 2})
         note("service", "starts in its sandbox with its five capabilities, under a user of its own", "yes")
+
+    def test_its_limits_are_those_of_the_unit(self):
+        process = "/proc/" + show("MainPID")
+        with open(process + "/limits", encoding="utf-8") as file:
+            limits = {line[:26].strip(): line[26:].split()[:2] for line in file}
+        self.assertEqual(limits["Max locked memory"], [str(1 << 30)] * 2)
+        self.assertEqual(limits["Max open files"], ["65536"] * 2)
+        with open(process + "/oom_score_adj", encoding="utf-8") as file:
+            self.assertEqual(int(file.read()), -500)
+        self.assertEqual(show("MemoryMax"), str(1 << 30))
 
     def test_it_reloads(self):
         self.configure({**CONFIG, "smoothing": {"windows": ["7s"]}})

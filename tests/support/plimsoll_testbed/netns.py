@@ -40,11 +40,14 @@ class Netns:
         return run(["ip", "-n", self.name, *arguments])
 
     def cable(self, other, number, name="eth0", other_name="eth0"):
-        """A veth pair to the other namespace: 10.234.NUMBER.1 on this side, .2 on that."""
+        """A veth pair to the other namespace: 10.234.NUMBER.1 on this side, .2 on that. The two know each other, so
+        that nothing but what is sent goes through it."""
         self.ip("link", "add", name, "type", "veth", "peer", "name", other_name, "netns", other.name)
-        for side, interface, host in ((self, name, 1), (other, other_name, 2)):
-            side.ip("addr", "add", "10.234.%d.%d/24" % (number, host), "dev", interface)
+        for side, interface, me, you in ((self, name, 1, 2), (other, other_name, 2, 1)):
+            side.ip("link", "set", interface, "address", _MAC % (number, me))
+            side.ip("addr", "add", "10.234.%d.%d/24" % (number, me), "dev", interface)
             side.ip("link", "set", interface, "up")
+            side.ip("neigh", "replace", "10.234.%d.%d" % (number, you), "lladdr", _MAC % (number, you), "dev", interface)
 
     def cable_to_host(self, number, name):
         """A veth pair to the machine's own namespace, where the interface has this name: 10.234.NUMBER.1 and
