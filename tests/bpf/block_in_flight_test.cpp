@@ -16,6 +16,7 @@
 #include "agent.h"
 #include "await.h"
 #include "child.h"
+#include "core/clock.h"
 #include "frozen_disk.h"
 
 namespace plimsoll::bpf_test {
@@ -69,6 +70,15 @@ bool holds_up(const LoopDevice& device) {
 std::uint64_t in_flight(const Reading& reading, const Cgroup& cgroup, const LoopDevice& device) {
     return reading.value(cgroup, "container_block_in_flight", device.label());
 }
+/// How long the requests have taken in all.
+std::uint64_t taken_ns(const Reading& reading, const Cgroup& cgroup, const LoopDevice& device) {
+    std::uint64_t sum = 0;
+    for (const char* part : {"container_block_queue_seconds", "container_block_device_seconds"}) {
+        const HistogramValue* times = reading.histogram(cgroup, part, device.label("write"));
+        sum += times == nullptr ? 0 : times->sum_ns;
+    }
+    return sum;
+}
 std::uint64_t writes(const Reading& reading, const Cgroup& cgroup, const LoopDevice& device) {
     return reading.value(cgroup, "container_block_operations_total", device.label("write"));
 }
@@ -82,11 +92,13 @@ TEST_CASE("requests that a disk holds up are in flight, of each container its ow
     }
     const LoopDevice& device = disk->device();
     Agent agent(tree);
+    const std::uint64_t begin = boot_time_ns();
     const auto start = [&](const Cgroup& cgroup, long count) {
         return Child(cgroup, [&](const Parent& parent) { return write_apart(parent, device.path(), count); });
     };
     Child one = start(first, 7), two = start(second, 3), three = start(unwatched, 2);
     REQUIRE((one.hear() == 1 && two.hear() == 1 && three.hear() == 1));
+    const std::uint64_t submitted = boot_time_ns();
     if (!holds_up(device)) {
         return;
     }
@@ -95,11 +107,18 @@ TEST_CASE("requests that a disk holds up are in flight, of each container its ow
     CHECK(in_flight(held, first, device) == 7);
     CHECK(in_flight(held, second, device) == 3);
     CHECK(writes(held, first, device) == 0);
+    const std::uint64_t held_ns = boot_time_ns() - submitted;
+    REQUIRE(held_ns > 900'000'000);
     disk->thaw();
     CHECK((one.wait() == 0 && two.wait() == 0 && three.wait() == 0));
+    const std::uint64_t most_ns = boot_time_ns() - begin;
     const Reading done = agent.read();
     CHECK(in_flight(done, first, device) == 0);
     CHECK(in_flight(done, second, device) == 0);
+    CHECK(taken_ns(done, first, device) > 7 * held_ns);
+    CHECK(taken_ns(done, first, device) < 7 * most_ns);
+    CHECK(taken_ns(done, second, device) > 3 * held_ns);
+    CHECK(taken_ns(done, second, device) < 3 * most_ns);
     CHECK(writes(done, first, device) == 7);
     CHECK(writes(done, second, device) == 3);
 }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <libaio.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 
 #include <catch2/catch.hpp>
 
@@ -90,6 +91,27 @@ TEST_CASE("aio: requests that fail, in part or at once") {
               expect(io_destroy(context), 0);
           }) == IoCounts{{"file read", {13, 1}}});
     CHECK(submissions(agent.read(), cgroup, "pread", "file") == 1);
+}
+
+TEST_CASE("aio: what is collected by io_pgetevents, and a request that fails when it is done") {
+    const CgroupTree tree;
+    const Cgroup cgroup = tree.make("c1");
+    Agent agent(tree, each_way());
+    const UniqueFd file = make_file(4096);
+    CHECK(counted(agent, cgroup, [&] {
+              io_context_t context = nullptr;
+              expect(io_setup(4, &context), 0);
+              iocb good{}, bad{};
+              io_prep_pread(&good, file.get(), buffer.data(), 13, 0);
+              io_prep_pread(&bad, file.get(), reinterpret_cast<void*>(1), 17, 0);
+              std::array<iocb*, 3> blocks{&good, &bad, &good};
+              expect(io_submit(context, 3, blocks.data()), 3);
+              std::array<io_event, 4> events{};
+              expect(syscall(SYS_io_pgetevents, context, 3L, 4L, events.data(), nullptr, nullptr), 3);
+              expect(static_cast<long>(events[1].res), -EFAULT);
+              expect(io_destroy(context), 0);
+          }) == IoCounts{{"file read", {2 * 13, 2, 1}}});
+    CHECK(submissions(agent.read(), cgroup, "pread", "file") == 3);
 }
 
 TEST_CASE("aio: an operation that moves nothing is a submission and no more") {

@@ -12,6 +12,7 @@
 #include <numeric>
 
 #include "await.h"
+#include "core/clock.h"
 #include "io_work.h"
 
 namespace plimsoll::bpf_test {
@@ -130,6 +131,32 @@ TEST_CASE(
     CHECK(timed(reading, second) == 29);
     CHECK(io_counts(reading, bystander).empty());
     CHECK(under_way(agent, "io_requests") == 0);
+}
+
+TEST_CASE_METHOD(OneContainer, "io_uring: a request takes from its submission to its completion") {
+    if (!has_io_uring()) {
+        return;
+    }
+    constexpr std::uint64_t kWaitNs = 70'000'000;
+    constexpr std::size_t kBelow = 17;  // buckets up to 2^16 us, which is less
+    const Pair pipe = make_pipe_ends();
+    const std::uint64_t begin = boot_time_ns();
+    counted(agent, cgroup, [&] {
+        Ring ring;
+        io_uring_prep_read(ring.next(), pipe.first.get(), buffer.data(), 17, 0);
+        ring.submit(1);
+        usleep(kWaitNs / 1000);
+        expect(write(pipe.second.get(), buffer.data(), 13), 13);
+        expect(ring.reap(), 13);
+    });
+    const std::uint64_t most_ns = boot_time_ns() - begin;
+    const Reading reading = agent.read();
+    const HistogramValue* times = reading.histogram(cgroup, "container_io_uring_seconds");
+    REQUIRE(times != nullptr);
+    CHECK(times->sum_ns >= kWaitNs);
+    CHECK(times->sum_ns < most_ns);
+    CHECK(timed(reading, cgroup) == 1);
+    CHECK(std::accumulate(times->buckets.begin(), times->buckets.begin() + kBelow, std::uint64_t{0}) == 0);
 }
 
 TEST_CASE_METHOD(

@@ -43,8 +43,10 @@ std::uint64_t resets(const Reading& reading, const Cgroup& cgroup, const std::st
 
 std::uint64_t observations(const Reading& reading, const Cgroup& cgroup, const std::string& family,
                            const std::string& label = "") {
-    const auto& histogram = reading.snapshot.histograms.at(reading.value(cgroup, family, label));
-    return std::accumulate(histogram.buckets.begin(), histogram.buckets.end(), std::uint64_t{0});
+    const HistogramValue* histogram = reading.histogram(cgroup, family, label);
+    return histogram == nullptr
+               ? 0
+               : std::accumulate(histogram->buckets.begin(), histogram->buckets.end(), std::uint64_t{0});
 }
 
 /// Rows of /proc/net/tcp with this local or remote port in this state: the kernel's own list.
