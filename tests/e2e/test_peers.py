@@ -7,7 +7,7 @@ import sys
 import unittest
 
 from places import CLIENT, CONFIG, SERVER, Between, Place, peers
-from testbed import SLOWNESS, Agent, outside, wait_until, workdir
+from testbed import SLOWNESS, Agent, entries, held_by, kernel_failures, outside, wait_until, workdir
 
 WAITS = "container_peer_wait_seconds_total"
 
@@ -339,6 +339,17 @@ for n in range(first, first + 1000):
         self.assertEqual(len(bytes_read), 7 + 1)
         self.assertEqual(sum(bytes_read.values()), 10_000 * 101)
         self.assertEqual(families.sum("container_peer_connections_total", id=self.client.id), 10_000)
+
+        # More than a container can have accounts in the kernel: the rest has one together.
+        for first in (1000, 2000):
+            self.assertEqual(self.client.python(connect, first), (0, ""))
+        families = self.agent.metrics()
+        self.assert_sums(families)
+        bytes_read = peers(families, self.client, direction="read")
+        self.assertEqual((len(bytes_read), sum(bytes_read.values())), (7 + 1, 12_000 * 101))
+        accounts = entries(held_by(self.agent.pid))["peers"]
+        self.assertTrue(1024 <= accounts < 1024 + 5, accounts)
+        self.assertEqual(kernel_failures(families), {})
 
 
 if __name__ == "__main__":
