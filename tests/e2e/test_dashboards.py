@@ -10,7 +10,7 @@ import time
 import unittest
 
 from testbed import (Agent, Cgroup, Daemon, DockerRuntime, LoopDisk, Netns, Pod, Prometheus, RuncRuntime, burner_argv, run,
-                     workdir)
+                     wait_until, workdir)
 
 ROOT = os.path.realpath(os.path.join(os.path.dirname(__file__), "../.."))
 DASHBOARD = ROOT + "/deploy/grafana/plimsoll-overview.json"
@@ -19,6 +19,8 @@ SCRAPES = 14
 RATE = "10s"
 PACKAGES = ("typescript@5.9.3", "@grafana/schema@13.2.3")
 LIMIT = 64 << 20
+# What is 0 where all is well; all other panels show the load.
+TROUBLE = "residual|oom|swap|lost|pgmajfault|dropped|errors|pressure_memory|retransmits|failures|overflow|resets|throttled"
 
 # In JSON stand the values of TypeScript's enums, not their members.
 TYPE_CHECK = """
@@ -226,14 +228,18 @@ class Queries(unittest.TestCase):
         cls.addClassCleanup(process.wait)
         cls.addClassCleanup(process.kill)
 
-    def ask(self, expression):
-        """Whether it returns data, and none that is no number; of quantiles there has to be one, since that of a disk or a
-        direction in which nothing happens any more is no number."""
+    def numbers(self, expression):
+        """(how many values it returns, those that are numbers)"""
         result = self.prometheus.query(expression.replace("[R]", "[%s]" % RATE))
         values = [one["value"][1] for one in result] if isinstance(result, list) and result and isinstance(
             result[0], dict) else result
-        numbers = [value for value in values if str(value) not in ("NaN", "+Inf", "-Inf")]
-        return numbers and (len(numbers) == len(values) or "histogram_quantile" in expression)
+        return len(values), [value for value in values if str(value) not in ("NaN", "+Inf", "-Inf")]
+
+    def ask(self, expression):
+        """Whether it returns data, and none that is no number; of quantiles there has to be one, since that of a disk or a
+        direction in which nothing happens any more is no number."""
+        number, numbers = self.numbers(expression)
+        return numbers and (len(numbers) == number or "histogram_quantile" in expression)
 
     def refused(self, expressions):
         """Those that return no data at any time: a quantile of what did not happen just now is no number."""
@@ -261,6 +267,12 @@ class Queries(unittest.TestCase):
                 expressions.add(expression)
         self.assertGreater(len(expressions), 40)
         self.assertEqual(self.refused(sorted(expressions)), [])
+        at_work = {expression for expression in expressions if not re.search(TROUBLE, expression)}
+        self.assertGreater(len(at_work), 0.7 * len(expressions))
+        wait_until(lambda: not self.zeros(at_work), 15, lambda: "something but 0 from %s" % self.zeros(at_work), interval=0.5)
+
+    def zeros(self, expressions):
+        return [expression for expression in expressions if not any(map(float, self.numbers(expression)[1]))]
 
     def test_the_variables_find_hosts_and_containers(self):
         with open(DASHBOARD, encoding="utf-8") as file:

@@ -27,7 +27,7 @@ def run(argv, timeout=60, check=True, **options):
 
 
 def wait_until(condition, timeout=20, what="the condition", interval=0.01):
-    """The first true value of condition(); an error names what did not happen in time."""
+    """The first true value of condition(); an error names what did not happen in time, which may be asked then."""
     timeout *= SLOWNESS
     end = time.monotonic() + timeout
     while True:
@@ -35,7 +35,7 @@ def wait_until(condition, timeout=20, what="the condition", interval=0.01):
         if value:
             return value
         if time.monotonic() > end:
-            raise TimeoutError("%s did not happen within %g s" % (what, timeout))
+            raise TimeoutError("%s did not happen within %g s" % (what() if callable(what) else what, timeout))
         time.sleep(interval)
 
 
