@@ -50,7 +50,7 @@ class Counts:
 
 def boot(name, job, images, counts, limit):
     """One boot with all its suites, within so many seconds; what its tests found out about the kernel, as (place, facts)."""
-    begin, failed = time.monotonic(), counts.of["failed"]
+    begin = time.monotonic()
     kernel, words = suites.BOOTS[name]
     with tempfile.TemporaryDirectory(prefix="plimsoll-vm-") as directory, \
             Machine(images, kernel, words, payload(directory, job)) as machine:
@@ -60,7 +60,7 @@ def boot(name, job, images, counts, limit):
             else:
                 print(verdict)
     print("%s: %.0f s from start to power-off" % (name, time.monotonic() - begin))
-    return (machine.place, machine.facts) if counts.of["failed"] == failed else (None, [])
+    return machine.place, machine.facts
 
 
 def in_turn():
