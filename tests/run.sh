@@ -7,7 +7,7 @@ cd "$root" || exit 1
 export PYTHONDONTWRITEBYTECODE=1 LC_ALL=C.UTF-8
 logs=$root/build/test-logs
 suites=(unit meta bpf e2e faults vm asan tsan)
-with_full=(fuzz)
+with_full=(fuzz bench)
 
 usage() {
     cat <<END
@@ -17,7 +17,8 @@ Suites: ${suites[*]}, and with --full ${with_full[*]}. bpf, e2e, faults, vm and 
 need root. In this order; with the CPU time that is left over, the builds of asan and tsan, and then vm, run beside the others.
   --only SUITE   only this one; may be repeated
   --full         also what takes too long for every run: vm with each of its boots and with more of the suites, faults
-                 with all that can be counted through, ten minutes of fuzzing; several hours
+                 with all that can be counted through, ten minutes of fuzzing, and what it costs beside other tools and with up
+                 to 2,000 containers; several hours
 
 On 2 CPUs all takes some 50 minutes; the summary says how long each suite took.
 
@@ -216,6 +217,11 @@ if wanted vm; then
     if is_root; then finish vm; else skip vm "needs root"; fi
 fi
 if wanted fuzz; then run fuzz 3600 python3 -u tests/fuzz/run.py --seconds 67; fi  # ten minutes in all
+if wanted bench; then
+    run "bench packages" 1200 deploy/install-deps.sh bench
+    run "bench curve" 1800 python3 -u tests/bench/peers/cost_curve_bench.py
+    run "bench peers" 3600 python3 -u tests/bench/peers/side_by_side_bench.py
+fi
 
 if [ ${#causes[@]} != 0 ]; then printf '%s\n' "${causes[@]}"; fi
 printf '\n=== summary (%d s)\n' "$SECONDS"

@@ -8,7 +8,8 @@ Each tool has a turn of its own: idle for S seconds, then asked every second, or
 seconds. Counted is the CPU time of its processes, of those that gather for it (for `docker stats`: dockerd, containerd
 and the shims) and, for Plimsoll, of its programs in the kernel. Then all of them watch one container do known work, and
 what each attributes to it is compared with the cgroup's own files. --record writes the figures to results.json and
-docs/overhead.md.
+docs/overhead.md. Fails when Plimsoll attributes something else than the cgroup's files say, or costs more than what reads
+all processes does.
 """
 
 import argparse
@@ -163,6 +164,22 @@ def measure(count, seconds):
         docker.close()
 
 
+def problems(found):
+    """What is not as it has to be."""
+    for count, one in found.items():
+        for name, work in one["work"].items():
+            ours, kernels = work["tools"]["Plimsoll"], work["charged"]
+            for what, allowed in (("cpu_seconds", 0.01), ("written_bytes", 0)):
+                if abs(ours[what] - kernels[what]) > allowed + 0.005 * kernels[what]:
+                    yield "%s containers, %s: %s is %r, %r by the kernel" % (count, name, what, ours[what], kernels[what])
+        processes = one["work"]["cpu_short"]["tools"]["Plimsoll"]["processes"]
+        if processes != SHORT + 2:  # the shell and the parent of the short ones
+            yield "%s containers: %r processes instead of %d" % (count, processes, SHORT + 2)
+        ours, all_processes = (sum(one["costs"][tool]["asked"].values()) for tool in ("Plimsoll", "process-exporter"))
+        if ours > all_processes:
+            yield "%s containers: %.2f CPU seconds a minute, process-exporter %.2f" % (count, ours, all_processes)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--containers", type=int, action="append")
@@ -172,7 +189,10 @@ def main():
     found = {str(count): measure(count, options.seconds) for count in options.containers or [20, 200]}
     if options.record:
         tables.record("side_by_side", {"containers": found, "versions": tables.versions(PACKAGES)})
+    wrong = list(problems(found))
+    print("\n".join(wrong))
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
