@@ -76,7 +76,7 @@ TEST_CASE("aio: requests of two containers, by operation and kind of file") {
 TEST_CASE("aio: requests that fail, in part or at once") {
     const CgroupTree tree;
     const Cgroup cgroup = tree.make("c1");
-    Agent agent(tree);
+    Agent agent(tree, each_way());
     const UniqueFd file = make_file(4096), write_only(open("/dev/null", O_WRONLY | O_CLOEXEC));
     CHECK(counted(agent, cgroup, [&] {
               io_context_t context = nullptr;
@@ -117,7 +117,7 @@ TEST_CASE("aio: what is collected by io_pgetevents, and a request that fails whe
 TEST_CASE("aio: an operation that moves nothing is a submission and no more") {
     const CgroupTree tree;
     const Cgroup cgroup = tree.make("c1");
-    Agent agent(tree);
+    Agent agent(tree, each_way());
     const UniqueFd events(eventfd(1, 0));
     CHECK(counted(agent, cgroup, [&] {
               run_requests(1, [&](iocb& block) { io_prep_poll(&block, events.get(), 1); });

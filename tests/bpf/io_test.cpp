@@ -88,7 +88,7 @@ TEST_CASE("io: 23 reads in one container and 29 in another are counted apart, a 
 TEST_CASE("io: what the kernel says of a process in /proc/PID/io is what was counted") {
     const CgroupTree tree;
     const Cgroup cgroup = tree.make("c1");
-    Agent agent(tree);
+    Agent agent(tree, each_way());
     const UniqueFd file = make_file(64 << 10);
     Worker worker(cgroup, [&] {
         need(lseek(file.get(), 0, SEEK_SET));
@@ -130,7 +130,7 @@ TEST_CASE("io: every form of read and write of a file") {
 TEST_CASE("io: short reads count what they read, ends of files and empty calls count as operations") {
     const CgroupTree tree;
     const Cgroup cgroup = tree.make("c1");
-    Agent agent(tree);
+    Agent agent(tree, each_way());
     const UniqueFd file = make_file(101);
     CHECK(counted(agent, cgroup, [&] {
               expect(read(file.get(), buffer.data(), 64), 64);
@@ -204,7 +204,7 @@ TEST_CASE("io: a read that signals interrupt counts once, restarted by the kerne
     const int flags = GENERATE(0, SA_RESTART);
     const CgroupTree tree;
     const Cgroup cgroup = tree.make("c1");
-    Agent agent(tree);
+    Agent agent(tree, each_way());
     CHECK(counted(agent, cgroup, [&] { read_interrupted(flags); }) ==
           IoCounts{{"pipe read", {5, 1}}, {"pipe write", {5, 1}}});
 }
@@ -212,7 +212,7 @@ TEST_CASE("io: a read that signals interrupt counts once, restarted by the kerne
 TEST_CASE("io: a call counts for the file that it began with, whatever becomes of the descriptor") {
     const CgroupTree tree;
     const Cgroup cgroup = tree.make("c1");
-    Agent agent(tree);
+    Agent agent(tree, each_way());
     const UniqueFd zero(open("/dev/zero", O_RDONLY | O_CLOEXEC));
     CHECK(counted(agent, cgroup, [&] {
               const Pair ends = make_pipe_ends();
