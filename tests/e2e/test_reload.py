@@ -65,6 +65,7 @@ class Reload(unittest.TestCase):
 
     def container(self, name, run=lambda: time.sleep(1000)):
         cgroup = self.enterContext(Cgroup("%s/%s" % (PREFIX, name)))
+        cgroup.enable_controllers()
         born = Born(cgroup, run)
         self.addCleanup(born.kill)
         return cgroup.path
