@@ -17,12 +17,13 @@ ESSENTIAL = ("two containers", "connected and ended", "whole life", "a process t
 EVERY_BOOT = ["e2e/test_families", "e2e/test_verifier", "vm/test_unit", "vm/test_systemd:Machine|Service|Names|crun",
               "e2e/test_seeding:BeforeTheAgent", "e2e/test_times", "e2e/test_frozen", "e2e/test_conservation:two_containers_is",
               "bpf:" + "|".join(ESSENTIAL)]
+# Not e2e/test_smoothing, which is about tenths of a second, nor what needs Prometheus, Docker or a browser in the guest.
 FULL = ["e2e/test_families", "vm/test_unit", "vm/test_systemd", "e2e/test_verifier", "bpf", "e2e/test_smoke",
         "e2e/test_thread_states", "e2e/test_seeding", "e2e/test_cpu", "e2e/test_processes", "e2e/test_frozen",
         "e2e/test_block", "e2e/test_conservation", "e2e/test_dropin", "e2e/test_lifecycle", "e2e/test_turnover",
         "e2e/test_dropin_processes", "e2e/test_dropin_network", "e2e/test_rest", "e2e/test_host_network", "e2e/test_sockets",
         "e2e/test_open_connections", "e2e/test_servers", "e2e/test_peers", "e2e/test_peers_many", "e2e/test_io",
-        "e2e/test_times", "e2e/test_smoothing", "e2e/test_reload", "e2e/test_connects_to", "e2e/test_switched_off",
+        "e2e/test_times", "e2e/test_reload", "e2e/test_connects_to", "e2e/test_switched_off",
         "e2e/test_commands:Check|Help|List|page_has"]
 
 # (pattern of the test's name, reason). Only what the emulator makes wrong belongs here.
