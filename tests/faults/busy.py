@@ -21,7 +21,9 @@ def serve():
     while True:
         connection, _ = listener.accept()
         with connection:
-            connection.sendall(connection.recv(100))
+            question = connection.recv(100)
+            time.sleep(0.002)  # so that the client waits, however the two take turns
+            connection.sendall(question)
 
 
 def answer(event):

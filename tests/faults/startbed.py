@@ -25,10 +25,17 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 # to be 0.
 FLEETING = re.compile(r"plimsoll_(scrape_|probe_sample|probe_up|kernel_failures|events_total)|container_block_in_flight"
                       r"|container_thread_states|container_tasks_state|container_tcp_connections$|container_cpu_(migrations|stolen|wait)|_bucket$"
-                      r"|container_memory_(file_|total_)|container_pressure|_peak$")
+                      r"|container_memory_(file_|total_)|container_pressure|_peak$|plimsoll_program_misses|container_block_merges"
+                      r"|container_fs_reads")
 
 # What a thread comes into by chance: by others' load, or when it is quick enough to find what it would have waited for.
 CHANCE_STATES = {"runnable", "fault", "blocked", "other", "unix", "pipe", "poll", "stopped"}
+
+
+def by_chance(sample):
+    """Whether it is others' load, too, that moves it: they take CPUs away and pages out of the cache."""
+    return (sample.labels.get("state") in CHANCE_STATES or sample.labels.get("kind") == "involuntary"
+            or sample.name.startswith("container_block_") and sample.labels.get("direction") == "read")
 
 
 class Busy:
@@ -131,7 +138,7 @@ def series(families):
     """{(name, labels): value} of all that a page holds, but what is different each time anyway."""
     return {(sample.name, tuple(sorted(sample.labels.items()))): sample.value
             for family in families.values() for sample in family.samples
-            if not FLEETING.search(sample.name) and sample.labels.get("state") not in CHANCE_STATES}
+            if not FLEETING.search(sample.name) and not by_chance(sample)}
 
 
 class Normal:
