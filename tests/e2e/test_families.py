@@ -16,12 +16,19 @@ from places import SERVER, Between, peers
 from test_dropin_network import network
 from test_dropin_processes import FS, space
 from test_io import fio
-from testbed import (SLOWNESS, Agent, Cgroup, LoopDisk, Netns, RuncRuntime, Waiter, burner_argv, binary, command, measure,
-                     note, run, wait_until, workdir)
+from testbed import (SLOWNESS, Agent, Cgroup, LoopDisk, Netns, RuncRuntime, Waiter, burner_argv, binary, command,
+                     kernel_facts, measure, note, run, wait_until, workdir)
 
 EVERYTHING = {"probes": {"io": {"enabled": True}, "descriptors": {"enabled": True}}, "self": {"bpf_stats": True},
               "containers": {"discover": [], "linger": "20s",
                              "cgroups": [{"path": PREFIX + "/*"}, {"path": "/plimsoll-test/*"}]}}
+
+
+def ways_in():
+    """{probe: method}, of those that run"""
+    families = Case.agent.metrics()
+    return {sample.labels["probe"]: sample.labels["method"] for sample in families.samples("plimsoll_probe_info")
+            if families.value("plimsoll_probe_up", probe=sample.labels["probe"])}
 
 
 def setUpModule():
@@ -29,10 +36,8 @@ def setUpModule():
     Case.agent = unittest.enterModuleContext(Agent(EVERYTHING))
     Case.fexit = "fexit" in command("check").stdout
     note("machine", "release", re.match(r"[\d.]+(\+deb\d+|-\d+)?", os.uname().release).group())
-    families = Case.agent.metrics()
-    for sample in families.samples("plimsoll_probe_info"):
-        if families.value("plimsoll_probe_up", probe=sample.labels["probe"]):
-            note("probes", sample.labels["probe"], sample.labels["method"])
+    for probe, method in ways_in().items():
+        note("probes", probe, method)
     unittest.addModuleCleanup(Cgroup(PREFIX).create().remove)
 
 
@@ -73,6 +78,11 @@ class Case(unittest.TestCase):
 
 
 class Catalogue(unittest.TestCase):
+    def test_the_ways_in_are_those_on_record_for_this_kernel(self):
+        known = kernel_facts().get("probes")  # none: nobody has run it yet
+        if known:
+            self.assertEqual(ways_in(), known)
+
     def test_every_family_has_one_workload_and_every_workload_a_test(self):
         listed = {line.split("`")[1] for line in command("metrics").stdout.splitlines() if line.startswith("| `")}
         self.assertGreater(len(listed), 100)

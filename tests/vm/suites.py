@@ -16,6 +16,7 @@ ESSENTIAL = ("two containers", "connected and ended", "whole life", "a process t
 # "bpf", or a file of tests below tests/; after a colon, a pattern of the tests to run.
 EVERY_BOOT = ["e2e/test_families", "e2e/test_verifier", "vm/test_unit", "vm/test_systemd:Machine|Service|Names|crun",
               "e2e/test_seeding:BeforeTheAgent", "e2e/test_times", "e2e/test_frozen", "e2e/test_conservation:two_containers_is",
+              "e2e/test_block:what_others_write_back",
               "bpf:" + "|".join(ESSENTIAL)]
 # Not e2e/test_smoothing, which is about tenths of a second, nor what needs Prometheus, Docker or a browser in the guest.
 FULL = ["e2e/test_families", "vm/test_unit", "vm/test_systemd", "e2e/test_verifier", "bpf", "e2e/test_smoke",
