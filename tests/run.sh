@@ -20,7 +20,7 @@ need root. In this order; with the CPU time that is left over, the builds of asa
                  with all that can be counted through, ten minutes of fuzzing, and what it costs beside other tools and with up
                  to 2,000 containers; several hours
 
-On 2 CPUs all takes some 50 minutes; the summary says how long each suite took.
+On 2 CPUs all takes some 40 minutes, 50 when they have other work; the summary says how long each suite took.
 
 vm boots one of Debian's kernels 6.1 and 6.12, in turn from commit to commit, with systemd and cgroup v2 in emulation;
 PLIMSOLL_VM_KERNEL=6.1 chooses.

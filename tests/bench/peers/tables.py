@@ -118,7 +118,7 @@ def cost_curve(figures):
     powers = ", ".join("%s %.2f" % item for item in figures["powers"].items())
     return table(["containers", "CPU ms per scrape", "µs per container", "wall ms", "fastest", "times a copy",
                   "page, KiB", "per container", "packed", "resident MiB"], rows) + (
-        "\nThe power of the number of containers that each grows with, from 100 on: %s. "
+        "\nThe power of the number of containers that each grows with beyond what one container takes, from 100 on: %s. "
         "From one run with %s open files allowed, %s.\n"
         % (powers, "{:,}".format(figures["open_files"]), where(figures)))
 
