@@ -182,6 +182,11 @@ class Documentation(MetaTest):
         page = read(tables.DOCUMENT.relative_to(ROOT))
         self.assertEqual(page, tables.render(page))
 
+    def test_each_fuzzer_has_half_an_hour_of_cpu_time_behind_it(self):
+        fuzzers = re.findall(r"^PLIMSOLL_FUZZER\((\w+)", (ROOT / "tests/fuzz/targets.inc").read_text(), re.M)
+        rows = re.findall(r"^\| (\w+) \| ([\d.]+) \|", (ROOT / "docs/fuzzing.md").read_text(), re.M)
+        self.assertEqual({name for name, minutes in rows if float(minutes) >= 30}, set(fuzzers))
+
     def test_the_metrics_page_is_what_the_program_prints(self):
         program = self.need(os.environ.get("PLIMSOLL_BINARY", "build/release/plimsoll"))
         result = subprocess.run([program, "metrics"], capture_output=True, text=True, timeout=60, check=True)
