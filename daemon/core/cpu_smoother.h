@@ -30,6 +30,7 @@ class CpuSmoother {
         : windows_ns_(std::move(windows_ns)), source_(std::move(source)) {}
     CpuSmoother(const CpuSmoother&) = delete;
     CpuSmoother& operator=(const CpuSmoother&) = delete;
+    ~CpuSmoother() = default;
 
     /// One container's part of a tick. `since_ns`: its birth in the ledger's time; one that is older than the
     /// last tick counts from now on, a younger one from its birth.

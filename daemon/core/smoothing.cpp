@@ -59,12 +59,12 @@ Change change(std::uint64_t& before, std::uint64_t& owed, std::uint64_t now) {
     before = now;
     Change result{.difference = static_cast<std::int64_t>(difference)};
     if (result.difference < 0) {
-        owed -= difference;
-        return result;
+        owed += result.fall();
+    } else {
+        const std::uint64_t paid = std::min(owed, difference);
+        owed -= paid;
+        result.growth = difference - paid;
     }
-    const std::uint64_t paid = std::min(owed, difference);
-    owed -= paid;
-    result.growth = difference - paid;
     return result;
 }
 

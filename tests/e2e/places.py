@@ -35,6 +35,12 @@ class Place:
     def python(self, script, *arguments):
         return self.do(sys.executable, "-c", script, *map(str, arguments))
 
+    def lose(self, rule):
+        """Packets that it sends and that nft's rule picks never arrive."""
+        for order in ("add table inet loss", "add chain inet loss out { type filter hook output priority 0; }",
+                      "add rule inet loss out %s drop" % rule):
+            self.net.run("nft", order)
+
     def segments_sent_again(self):
         return self.net.tcp_counters()["RetransSegs"]
 

@@ -319,10 +319,7 @@ class Connections(Case, Between):
 
     def test_connections(self):
         self.server.serve(self, 7001, sys.executable, "-c", SERVE, SERVER)
-        nft = self.client.net.run
-        nft("nft", "add table inet loss")
-        nft("nft", "add chain inet loss out { type filter hook output priority 0; }")
-        nft("nft", "add rule inet loss out tcp dport 7001 ip length > 1000 numgen inc mod 7 3 drop")
+        self.client.lose("tcp dport 7001 ip length > 1000 numgen inc mod 7 3")
         status, output = self.client.python(ASK, SERVER)
         self.assertEqual((status, output.split()), (0, ["refused"] * 5))
         families = wait_until(self.page_between_equal_counters, 20, "an end of what is sent again")

@@ -45,10 +45,7 @@ class Sockets(Between):
         self.assertEqual(self.traffic(families, self.client, "udp", "client", "read"), 4)
 
     def test_retransmits_are_those_of_the_namespace(self):
-        nft = self.client.net.run
-        nft("nft", "add table inet loss")
-        nft("nft", "add chain inet loss out { type filter hook output priority 0; }")
-        nft("nft", "add rule inet loss out tcp dport 5201 numgen inc mod 97 0 drop")
+        self.client.lose("tcp dport 5201 numgen inc mod 97 0")
         _, families = self.iperf(SERVER, "--bytes", "20M")
         again = self.client.segments_sent_again()
         self.assertGreater(again, 0)
