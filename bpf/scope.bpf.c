@@ -24,7 +24,17 @@ struct {
 } event_scratch SEC(".maps");
 
 static __always_inline bool is_ours(struct cgroup* cgroup) {
-    return cgroup->root->hierarchy_id == hierarchy_id;
+    return READ_ONLY(struct cgroup, cgroup)->root->hierarchy_id == hierarchy_id;
+}
+
+static __always_inline __u64 id_of(struct cgroup* cgroup) {
+    return READ_ONLY(struct cgroup, cgroup)->kn->id;
+}
+
+/* 0 for the root. */
+static __always_inline __u64 parent_id_of(struct cgroup* cgroup) {
+    struct cgroup_subsys_state* parent = READ_ONLY(struct cgroup, cgroup)->self.parent;
+    return parent ? BPF_CORE_READ(parent, cgroup, kn, id) : 0;
 }
 
 static __always_inline void send_cgroup_event(void* context, __u32 kind, __u32 slot, struct cgroup* cgroup,
@@ -36,9 +46,8 @@ static __always_inline void send_cgroup_event(void* context, __u32 kind, __u32 s
     event->header.kind = kind;
     event->header.slot = slot;
     event->header.ts_ns = bpf_ktime_get_boot_ns();
-    event->header.cgroup_id = cgroup->kn->id;
-    struct cgroup_subsys_state* parent = cgroup->self.parent;
-    event->parent_id = parent ? BPF_CORE_READ(parent, cgroup, kn, id) : 0;
+    event->header.cgroup_id = id_of(cgroup);
+    event->parent_id = parent_id_of(cgroup);
     event->reserved = 0;
     long size = bpf_probe_read_kernel_str(event->path, EVENT_PATH_MAX, path);
     if (size < 1 || size > EVENT_PATH_MAX)
@@ -55,9 +64,7 @@ SEC("tp_btf/cgroup_mkdir")
 int BPF_PROG(on_cgroup_mkdir, struct cgroup* cgroup, const char* path) {
     if (!is_ours(cgroup))
         return 0;
-    __u64 id = cgroup->kn->id;
-    struct cgroup_subsys_state* parent = cgroup->self.parent;
-    __u64 parent_id = parent ? BPF_CORE_READ(parent, cgroup, kn, id) : 0;
+    __u64 id = id_of(cgroup), parent_id = parent_id_of(cgroup);
     struct cgroup_scope* inherited = bpf_map_lookup_elem(&cgroup_scopes, &parent_id);
     struct cgroup_scope scope = {};
     if (inherited && inherited->flags & SCOPE_CONFIRMED) {
@@ -78,7 +85,7 @@ SEC("tp_btf/cgroup_rmdir")
 int BPF_PROG(on_cgroup_rmdir, struct cgroup* cgroup, const char* path) {
     if (!is_ours(cgroup))
         return 0;
-    __u64 id = cgroup->kn->id;
+    __u64 id = id_of(cgroup);
     __u32 slot = slot_of_cgroup(id);
     bpf_map_delete_elem(&cgroup_scopes, &id);
     send_cgroup_event(ctx, EVENT_cgroup_death, slot, cgroup, path);
@@ -216,7 +223,7 @@ int BPF_PROG(on_cgroup_attach_task, struct cgroup* cgroup, const char* path, str
     if (!is_ours(cgroup))
         return 0;
     bool bound = adopt(task);
-    bool alone = !threadgroup || task->signal->nr_threads < 2;
+    bool alone = !threadgroup || READ_ONLY(struct task_struct, task)->signal->nr_threads < 2;
     if (alone && (bound || !slot_of_task(task)))
         return 0;
     __sync_fetch_and_add(&scope_control.generation, 1);
@@ -238,7 +245,7 @@ int BPF_PROG(on_sched_process_exec, struct task_struct* task, int old_pid) {
  * decides. */
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_sched_process_exit, struct task_struct* task) {
-    if (task->signal->live.counter)
+    if (READ_ONLY(struct task_struct, task)->signal->live.counter)
         return 0;
     struct task_state* leader = bpf_task_storage_get(&tasks, task->group_leader, 0, 0);
     if (!leader ||

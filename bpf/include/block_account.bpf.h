@@ -4,6 +4,7 @@
 
 #include "kernel_block.bpf.h"
 
+#include "cast.bpf.h"
 #include "failures.bpf.h"
 #include "shared/block.h"
 #include "shared/time_bucket.h"
@@ -52,7 +53,7 @@ static __always_inline struct block_account* find_block_account(const struct blo
 
 static __always_inline struct gendisk* disk_of(struct request* request) {
     if (bpf_core_field_exists(request->q->disk))
-        return request->q->disk;
+        return READ_ONLY(struct request, request)->q->disk;
     return ((struct request___before_5_17*)request)->rq_disk;
 }
 

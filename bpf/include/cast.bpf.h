@@ -14,6 +14,13 @@ const volatile __u32 kernel_can_cast = 0; /* bpf_rdonly_cast exists: typed loads
     (kernel_can_cast ? AS(type, pointer)->field : BPF_CORE_READ((type*)(pointer), field))
 
 /*
+ * The same pointer, about which the verifier knows only its type. For each pointer that is read through one
+ * that it trusts, it looks through the names of all of the kernel's types several times, which makes the load
+ * slow. Costs a check of the address at each read.
+ */
+#define READ_ONLY(type, pointer) (kernel_can_cast ? AS(type, pointer) : (pointer))
+
+/*
  * A function that the verifier checks once, on its own, instead of again for every way that leads to it. Its
  * arguments are numbers, as plain() makes them of addresses, and memory of the caller.
  */

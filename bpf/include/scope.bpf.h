@@ -6,6 +6,7 @@
 #pragma once
 
 #include "accounts.bpf.h"
+#include "cast.bpf.h"
 #include "kernel.bpf.h"
 #include "peer_accounts.bpf.h"
 
@@ -51,9 +52,9 @@ static __always_inline __u32 current_generation(void) {
 }
 
 static __always_inline __u64 cgroup_id_of(struct task_struct* task) {
+    struct css_set* set = READ_ONLY(struct task_struct, task)->cgroups;
     if (subsystem_index < 0)
-        return task->cgroups->dfl_cgrp->kn->id;
-    struct css_set* set = task->cgroups;
+        return set->dfl_cgrp->kn->id;
     struct cgroup_subsys_state* state = 0;
     bpf_probe_read_kernel(&state, sizeof(state), (void*)&set->subsys + sizeof(void*) * subsystem_index);
     return BPF_CORE_READ(state, cgroup, kn, id);

@@ -131,7 +131,7 @@ static __always_inline __u32 role_of(struct sock* sk, __u32 protocol, struct soc
  */
 static __always_inline __u32 slot_of_owner(struct sock* sk, struct socket_record* record) {
     if (subsystem_index < 0)
-        return slot_of_cgroup(sk->sk_cgrp_data.cgroup->kn->id);
+        return slot_of_cgroup(READ_ONLY(struct sock, sk)->sk_cgrp_data.cgroup->kn->id);
     return record ? slot_of_cgroup(record->owner_id) : SLOT_NONE;
 }
 

@@ -25,9 +25,9 @@ static __always_inline __u32 slot_of_bio(struct bio* bio, bool submitting) {
     struct task_struct* thread = bpf_get_current_task_btf();
     if (!by_blkcg || !bpf_core_field_exists(bio->bi_blkg))
         return submitting ? slot_by_record(thread) : SLOT_NONE;
-    struct blkcg* blkcg = bio->bi_blkg->blkcg;
+    struct blkcg* blkcg = READ_ONLY(struct bio, bio)->bi_blkg->blkcg;
     if (submitting) {
-        struct css_set* set = thread->cgroups;
+        struct css_set* set = READ_ONLY(struct task_struct, thread)->cgroups;
         struct cgroup_subsys_state* own = 0;
         bpf_probe_read_kernel(&own, sizeof(own), (void*)&set->subsys + sizeof(void*) * blkcg_index);
         if (own == &blkcg->css)
@@ -76,7 +76,7 @@ static __always_inline struct block_request* begin_request(struct request* reque
 /* Called by whoever makes the request, with its first bio. */
 SEC("tp_btf/block_io_start")
 int BPF_PROG(on_request_made, struct request* request) {
-    struct bio* bio = request->bio;
+    struct bio* bio = READ_ONLY(struct request, request)->bio;
     if (!bio)
         return 0;
     __u32 slot = slot_of_bio(bio, true), direction = BLOCK_DIRECTIONS;
@@ -96,7 +96,7 @@ int BPF_PROG(on_request_made, struct request* request) {
  * for the submitter's only by its block cgroup.
  */
 static __always_inline struct block_request* meet_request(struct request* request, bool submitting) {
-    struct bio* bio = request->bio;
+    struct bio* bio = READ_ONLY(struct request, request)->bio;
     if (tells_birth || !bio)
         return 0;
     __u32 slot = slot_of_bio(bio, submitting);
@@ -117,7 +117,7 @@ SEC("tp_btf/block_rq_issue")
 int BPF_PROG(on_request_issued, struct request* request) {
     struct block_request* known = find_request(request);
     if (!known)
-        known = meet_request(request, !request->q->elevator);
+        known = meet_request(request, !READ_ONLY(struct request, request)->q->elevator);
     if (!known)
         return 0;
     __u64 now = bpf_ktime_get_ns();
@@ -145,7 +145,7 @@ int BPF_PROG(on_request_requeued, struct request* request) {
  * has been done comes by again looking the same, but for its data.
  */
 static __always_inline void complete_unannounced_flush(struct request* request, int error) {
-    struct bio* bio = request->bio;
+    struct bio* bio = READ_ONLY(struct request, request)->bio;
     if (tells_birth || !bio || request->nr_phys_segments ||
         direction_of(bio->bi_opf, true) != BLOCK_FLUSH) /* the request's own flags have been changed */
         return;
@@ -178,7 +178,7 @@ static __always_inline int count_merge(struct bio* bio) {
     __u32 direction = slot ? direction_of(bio->bi_opf, false) : BLOCK_DIRECTIONS;
     if (direction == BLOCK_DIRECTIONS)
         return 0;
-    struct gendisk* disk = bio->bi_bdev->bd_disk;
+    struct gendisk* disk = READ_ONLY(struct bio, bio)->bi_bdev->bd_disk;
     struct block_key key;
     fill_key(&key, slot, disk, direction);
     struct block_account* account = find_block_account(&key, disk);

@@ -84,7 +84,7 @@ static __always_inline __u32 outcome_of(__u32 exit_code) {
  * that. */
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct* task) {
-    struct signal_struct* signal = task->signal;
+    struct signal_struct* signal = READ_ONLY(struct task_struct, task)->signal;
     if (signal->live.counter)
         return 0;
     __u32 slot = slot_of_task(task), tgid = task->tgid;

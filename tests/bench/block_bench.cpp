@@ -66,6 +66,7 @@ Skeleton<block_bpf> load_probe(const Bed& bed) {
     auto block = must(open_skeleton<block_bpf>(bed.scope->maps()));
     block->rodata->subsystem_index = bed.scope->subsystem_index();
     block->rodata->by_blkcg = bed.tree.layout().with_controller("blkio") == nullptr;
+    block->rodata->kernel_can_cast = bed.types.can_cast();
     block->rodata->blkcg_index = bed.types.cgroup_subsystem_index("blkio").value_or(0);
     bpf_map__set_max_entries(block->maps.tenures, bed.scope->slot_count());
     must(load_skeleton(*block));

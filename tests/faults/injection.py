@@ -54,7 +54,8 @@ def places_in(text, since=None):
         main = main or thread
         counts[thread, call] += 1
         if (seen or thread != main) and call not in LEFT_OUT:
-            places[thread == main, call, detail if call in ("bpf", "openat") else ""].add((call, counts[thread, call]))
+            kind = re.sub(r"^\d+", "below", detail) if call in ("bpf", "openat") else ""
+            places[thread == main, call, kind].add((call, counts[thread, call]))
         if not seen and since in line:
             seen, loader = True, {call: number for (_, call), number in counts.items()}
     # A number counts in every thread: what would hit the main thread too early is left out.

@@ -2,7 +2,7 @@
 """Each system call of a start, of a scrape and of a container's birth fails in turn. The agent refuses with a sentence, says
 what it is without, or does not mind; it does not crash, hang, or show a 0 that is none. What became of them is printed.
 
-A run takes of every fourth kind of call one occurrence, the middle one, and one error in turn; PLIMSOLL_FULL takes up to 40
+A run takes of every fourth kind of call one occurrence, the middle one, and one error in turn; PLIMSOLL_FULL takes up to 12
 occurrences of each kind, from the first to the last, with every error."""
 
 import collections
@@ -15,7 +15,7 @@ from injection import FailingStart, Tracer, fault_arguments, faults, places_in, 
 from startbed import (FULL, PREFIX, SOON, Born, Busy, Cgroup, ParseError, Start, complaints, down, kernel_failures, normal,
                       refusal_problems, series, settle, time)
 
-MOST, EVERY = (40, 1) if FULL else (1, 4)
+MOST, EVERY = (12, 1) if FULL else (1, 4)
 TRIES = 60  # scrapes: each of 50 threads may meet the fault once, and its scrape fails
 REFUSES, SAYS, UNIMPRESSED = "refuses", "runs with less", "does not mind"
 

@@ -25,8 +25,8 @@ BINARIES = (BUILD + "/plimsoll", BUILD + "/tests/bpf_tests")
 
 def payload(directory, job):
     """A tar with what the guest needs of the checkout, for a disk."""
-    names = ["build/release/plimsoll", "build/release/tests/bpf_tests", "build/release/workloads", "config", "deploy",
-             "tests/e2e", "tests/support", "tests/vm"]
+    names = ["build/release/plimsoll", "build/release/tests/bpf_tests", "build/release/workloads", "config", "deploy", "docs",
+             "tests/e2e", "tests/faults", "tests/support", "tests/vm"]
     with open(directory + "/job.json", "w", encoding="utf-8") as file:
         json.dump(job, file)
     path = directory + "/payload.tar"

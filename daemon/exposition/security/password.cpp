@@ -24,7 +24,9 @@ struct Workplace {
 };
 
 std::optional<std::string> decode_base64(std::string_view text) {
-    if (text.empty() || text.size() % 4 != 0) {
+    const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
+    // OpenSSL takes any other '=' for a digit, too.
+    if (text.empty() || text.size() % 4 != 0 || text.substr(0, text.size() - padding).contains('=')) {
         return std::nullopt;
     }
     std::string bytes(text.size() / 4 * 3, '\0');
@@ -34,7 +36,6 @@ std::optional<std::string> decode_base64(std::string_view text) {
     if (size != static_cast<int>(bytes.size())) {  // white space, or no base64 at all
         return std::nullopt;
     }
-    const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
     bytes.resize(bytes.size() - padding);
     return bytes;
 }

@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a scrape costs by the number of containers: cgroups with a process each, which rests.
 
-usage: cost_curve_bench.py [--record] [--open-files N] [N]…
+usage: cost_curve_bench.py [--record] [--open-files N] [--busy] [N]…
 
 CPU time and wall time of a scrape as Prometheus does it, the page's bytes, resident memory, and the time that a plain
 copy of the same bytes takes. Fails when the cost of a container grows with their number; what is allowed is
 written below. Containers whose files cannot all be kept open cost more; --open-files lowers the limit, so that this
-can be seen with fewer of them. --record writes the figures to results.json and docs/overhead.md.
+can be seen with fewer of them. With --busy none rests from one scrape to the next. --record writes the figures to
+results.json and docs/overhead.md.
 """
 
 import argparse
@@ -50,9 +51,15 @@ def copy_seconds(size):
     return best
 
 
-def measure(count):
+def never_rests():
+    """Runs between any two scrapes."""
+    while True:
+        time.sleep(0.2)
+
+
+def measure(count, **crowd):
     config = {**watching(PARENT, max=max(512, count)), "log": {"level": "info"}}
-    with Crowd(count, parent=PARENT), Agent(config) as agent:
+    with Crowd(count, parent=PARENT, **crowd), Agent(config) as agent:
         time.sleep(SETTLE)
         agent.page()
         wall, cpu = [], []
@@ -91,7 +98,7 @@ def of_one_more(found):
     """{number of containers: CPU seconds that each but the first adds to a scrape}"""
     fixed = found[min(found)]["cpu_seconds"]["least"]
     return {count: (one["cpu_seconds"]["least"] - fixed) / (count - min(found)) for count, one in found.items()
-            if count >= FIT_FROM}
+            if count >= max(FIT_FROM, min(found) + 1)}
 
 
 def problems(found):
@@ -114,15 +121,16 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--record", action="store_true")
     parser.add_argument("--open-files", type=int)
+    parser.add_argument("--busy", action="store_true")
     parser.add_argument("counts", nargs="*", type=int, metavar="N", default=COUNTS)
     options = parser.parse_args()
     if options.open_files:
         resource.setrlimit(resource.RLIMIT_NOFILE, (options.open_files, options.open_files))
     found = {}
     for count in options.counts:
-        found[count] = measure(count)
+        found[count] = measure(count, **({"body": never_rests} if options.busy else {}))
         print("%d containers: %s" % (count, json.dumps(found[count])), flush=True)
-    if not set(COUNTS) <= set(found):
+    if options.busy or not set(COUNTS) <= set(found):
         print("each adds, in us: %s" % {count: round(seconds * 1e6, 1) for count, seconds in of_one_more(found).items()})
         return 0
     powers = exponents(found)
