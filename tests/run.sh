@@ -6,19 +6,18 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root" || exit 1
 export PYTHONDONTWRITEBYTECODE=1 LC_ALL=C.UTF-8
 logs=$root/build/test-logs
-suites=(unit meta bpf e2e faults vm asan tsan)
+suites=(unit meta bpf e2e faults peers vm asan tsan)
 with_full=(fuzz bench)
 
 usage() {
     cat <<END
 usage: sudo tests/run.sh [--only SUITE]… [--full]
 
-Suites: ${suites[*]}, and with --full ${with_full[*]}. bpf, e2e, faults, vm and a part of asan
-need root. In this order; with the CPU time that is left over, the builds of asan and tsan, and then vm, run beside the others.
+Suites: ${suites[*]}, and with --full ${with_full[*]}. bpf, e2e, faults, peers, vm and a part of
+asan need root. In this order; with the CPU time that is left over, the builds of asan and tsan, and then vm, run beside the others.
   --only SUITE   only this one; may be repeated
   --full         also what takes too long for every run: vm with each of its boots and with more of the suites, faults
-                 with all that can be counted through, ten minutes of fuzzing, and what it costs beside other tools and with up
-                 to 2,000 containers; several hours
+                 with all that can be counted through, ten minutes of fuzzing, and peers and costs with many containers
 
 On 2 CPUs all takes some 40 minutes, 50 when they have other work; the summary says how long each suite took.
 
@@ -163,7 +162,7 @@ python_suite() { # NAME LIMIT FILE…
 
 mkdir -p "$logs"
 rm -f "$logs"/*.end
-run packages 1200 deploy/install-deps.sh build package demo tests || { echo "0 passed, 1 failed"; exit 1; }
+run packages 1200 deploy/install-deps.sh build package demo tests bench || { echo "0 passed, 1 failed"; exit 1; }
 if ! build run release all; then
     printf '\n%d passed, %d failed\n' "$passed" "$failed"
     exit 1
@@ -172,7 +171,7 @@ fi
 behind() { # what is in no hurry
     if wanted asan; then build "aside 15" asan plimsoll unit_tests; fi
     if wanted tsan; then build "aside 15" tsan plimsoll unit_tests; fi
-    if wanted vm && is_root; then aside 5 vm 20000 python3 -u tests/vm/run.py ${full[@]+"${full[@]}"}; fi
+    if wanted vm && is_root; then aside 5 vm 22000 python3 -u tests/vm/run.py ${full[@]+"${full[@]}"}; fi
 }
 behind &
 beside=$!
@@ -188,6 +187,11 @@ fi
 if wanted faults; then
     if is_root; then python_suite faults $((${#full[@]} ? 14400 : 1800)) tests/faults/test_*.py
     else skip faults "needs root"; fi
+fi
+
+if wanted peers; then
+    if is_root; then run peers 900 python3 -u tests/bench/peers/side_by_side_bench.py --containers 5 --seconds 3
+    else skip peers "needs root"; fi
 fi
 
 # The sanitizers' runtimes want a plain address space: setarch -R turns its randomisation off.
@@ -218,7 +222,6 @@ if wanted vm; then
 fi
 if wanted fuzz; then run fuzz 3600 python3 -u tests/fuzz/run.py --seconds 67; fi  # ten minutes in all
 if wanted bench; then
-    run "bench packages" 1200 deploy/install-deps.sh bench
     run "bench curve" 1800 python3 -u tests/bench/peers/cost_curve_bench.py
     run "bench peers" 3600 python3 -u tests/bench/peers/side_by_side_bench.py
 fi

@@ -2,6 +2,7 @@
 """Every metric family of the catalogue, each with a workload that makes it differ from zero, on whatever kernel this is;
 values against the kernel's files or against what was done. families.py has the list."""
 
+import operator
 import os
 import re
 import subprocess
@@ -16,7 +17,7 @@ from places import SERVER, Between, peers
 from test_dropin_network import network
 from test_dropin_processes import FS, space
 from test_io import fio
-from testbed import (SLOWNESS, Agent, Cgroup, LoopDisk, Netns, RuncRuntime, Waiter, burner_argv, binary, command,
+from testbed import (SLOWNESS, Agent, Cgroup, LoopDisk, Netns, RuncRuntime, Waiter, burner_argv, binary, command, cpu_clock,
                      kernel_facts, measure, note, run, wait_until, workdir)
 
 EVERYTHING = {"probes": {"io": {"enabled": True}, "descriptors": {"enabled": True}}, "self": {"bpf_stats": True},
@@ -69,19 +70,19 @@ class Case(unittest.TestCase):
             total = sum(families.sum(name, **one) for one in labels)
             there = any(families.samples(name, **one) for one in labels)
             reason = reason_of_absence(family, self.fexit)
-            note("families", family, "no: " + reason if reason else "yes")
             if reason and there and total:
                 problems.append("%s is there, though this kernel has no %s" % (family, reason))
             elif not reason and not (there and (total > 0 or family in HEALTHY_AT_ZERO)):
                 problems.append("%s is %s" % (family, "0" if there else "absent"))
+            else:
+                note("families", family, "no: " + reason if reason else "yes")
         self.assertEqual(problems, [])
 
 
 class Catalogue(unittest.TestCase):
     def test_the_ways_in_are_those_on_record_for_this_kernel(self):
-        known = kernel_facts().get("probes")  # none: nobody has run it yet
-        if known:
-            self.assertEqual(ways_in(), known)
+        now = ways_in()
+        self.assertEqual(now, kernel_facts().get("probes", now))  # without: nobody has run it yet
 
     def test_every_family_has_one_workload_and_every_workload_a_test(self):
         listed = {line.split("`")[1] for line in command("metrics").stdout.splitlines() if line.startswith("| `")}
@@ -156,6 +157,7 @@ class Files(Case):
     def test_disk(self):
         cgroup, disk = self.cgroup("disk"), LoopDisk(direct=True)
         disk.count_for(cgroup, ("read", "write"))
+        before = disk.merges()
         for order in (["of=" + disk.device, "if=/dev/zero", "oflag=direct", "bs=64k", "count=23"],
                       ["if=" + disk.device, "of=/dev/null", "iflag=direct", "bs=32k", "count=29"]):
             self.assertEqual(cgroup.spawn(["dd", "status=none", *order]).wait(30 * SLOWNESS), 0)
@@ -168,7 +170,11 @@ class Files(Case):
         os.truncate(disk.dir + "/image", 20480)  # a read of two blocks is cut in its third one
         self.assertNotEqual(cgroup.spawn(["dd", "if=" + disk.device, "of=/dev/null", "iflag=direct", "bs=8k"],
                                          stderr=subprocess.DEVNULL).wait(30 * SLOWNESS), 0)
-        self.check("disk", self.agent.metrics(), cgroup.path)
+        families, of_disk = self.agent.metrics(), dict(id=cgroup.path, device=disk.device)
+        merges = families.by("direction", "container_block_merges_total", **of_disk)
+        self.assertEqual([merges.get(way, 0) for way in ("read", "write")], [*map(operator.sub, disk.merges(), before)])
+        self.assertEqual(families.sum("container_block_errors_total", **of_disk), 1)
+        self.check("disk", families, cgroup.path)
 
     def test_space(self):
         with RuncRuntime() as runtime:
@@ -240,6 +246,7 @@ class Files(Case):
                 families = agent.wait_value("plimsoll_containers_overflow", lambda count: count == 1)
                 status = open("/proc/%d/statm" % agent.pid, encoding="utf-8").read().split()
                 self.assertAlmostEqual(families.value("process_resident_memory_bytes") / int(status[1]) / 4096, 1, delta=0.1)
+                self.assertAlmostEqual(families.value("process_cpu_seconds_total"), cpu_clock(agent.pid), delta=0.2 * SLOWNESS)
                 self.check("agent", families)
 
 
@@ -286,6 +293,7 @@ class Kernel(Case):
         waited = families.value("container_cpu_wait_cores", id=cgroup.path, window="1s")
         self.assertLess(used, 1.05)
         self.assertLess(used + waited, 2.1)
+        self.assertGreaterEqual(families.value("container_cpu_wait_cores_peak", id=cgroup.path, window="1s"), waited)
         self.check("smoothing", families, cgroup.path)
 
     def test_calls(self):

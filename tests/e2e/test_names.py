@@ -8,7 +8,7 @@ import unittest
 import unittest.mock
 
 from testbed import (Agent, Born, Cgroup, ContainerdRuntime, DockerRuntime, LxcRuntime, NspawnRuntime, Pod, PodmanRuntime,
-                     Rootfs, RuncRuntime, command, run, workdir)
+                     Rootfs, RuncRuntime, command, note, run, workdir)
 
 PREFIX = "/plimsoll-names"
 PODMAN_IMAGE = "localhost/plimsoll-busybox:1"
@@ -84,6 +84,7 @@ class Runtimes(Case):
 
     def test_podman(self):
         self.check(PodmanRuntime, image=PODMAN_IMAGE)
+        note("service", "names what podman runs", "yes")
 
     def test_the_container_that_only_holds_a_podman_pod_is_none(self):
         settings = workdir() + "/containers.conf"

@@ -6,7 +6,7 @@ import re
 import sys
 import unittest
 
-from startbed import (FULL, ROOT, Busy, Normal, Start, down, probe_of_families, refusal_problems, run, settle)
+from startbed import (FULL, ROOT, Busy, Normal, Start, down, probe_of_families, refusal_problems, run, settle, unified)
 
 PAGE = ROOT + "/docs/reliability.md"
 NOBODY = 65534
@@ -80,6 +80,7 @@ class Observation:
 class Capabilities(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
+        unified()  # probe traffic is without it
         cls.busy = Busy(user=NOBODY - 1)
         cls.addClassCleanup(cls.busy.remove)
         cls.probes_of = probe_of_families()

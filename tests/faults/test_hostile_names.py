@@ -3,9 +3,11 @@
 
 import json
 import os
+import shutil
 import unittest
 
-from under_load import Agent, Born, Cgroup, Crowd, has_children, promtool_check, wait_until, workdir
+from under_load import (SLOWNESS, Agent, Born, Cgroup, Crowd, has_children, parse, promtool_check, wait_until,
+                        workdir)
 
 PREFIX = "/plimsoll-test-names"
 EXITS = "container_process_exits_total"
@@ -21,8 +23,9 @@ def setUpModule():
 
 
 def check(page, case):
-    code, findings = promtool_check(page)
-    case.assertEqual((code, findings), (0, ""))
+    parse(page)
+    if SLOWNESS == 1 or shutil.which("promtool"):  # virtual machines do without it
+        case.assertEqual(promtool_check(page), (0, ""))
 
 
 class Paths(unittest.TestCase):

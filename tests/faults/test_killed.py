@@ -123,6 +123,8 @@ class Killed(unittest.TestCase):
         print("    ready after %.2f s undisturbed; under load %.2f s, slowest %.2f s, %d of %d within 1 s; gone within %.2f s"
               % (usual, statistics.median(starts), max(starts), sum(took <= 1 for took in starts), len(starts), max(ends)))
         self.assertLess(statistics.median(starts), 2 * usual)
+        if usual < 0.5:  # the machine is as fast as those that a start in a second is meant for
+            self.assertLess(sum(took > 1 for took in starts), 0.05 * len(starts))
 
     def check_beginnings(self, prometheus, window):
         """A counter that began with what was before the agent would count that once more at each start."""

@@ -118,6 +118,7 @@ class Many(Case):
         self.assertEqual([failure for scraper in scrapers for failure in scraper.failures()], [])
         for page in scrapers[0].parsed() + scrapers[1].parsed():
             self.assertEqual(len(ids(page)), CONTAINERS)
+        self.assertEqual(self.agent.stop(), 0, self.agent.log())  # a sanitizer ends it otherwise
 
 
 if __name__ == "__main__":

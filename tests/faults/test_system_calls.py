@@ -49,6 +49,7 @@ def try_start(fault, usual):
         visible = said or None in pages or down(pages[-1]) or kernel_failures(pages[-1])
         if not visible:
             problems += ["0 without a word: " + key for key in usual.zeros(pages)]
+            problems += ["missing without a word: " + family for family in usual.missing(pages[-1])]
         return Verdict(fault, SAYS if visible else UNIMPRESSED, problems, said)
 
 
@@ -159,12 +160,12 @@ class AtABirth(Case):
         self.judge(len(wanted), [verdict for verdict in verdicts if verdict])
 
     def attempt(self, start, fault, turn):
+        known, seen = kernel_failures(start.agent.metrics()), len(start.log())
         tracer = Tracer(start.agent.pid, fault_arguments(*fault))
-        known = kernel_failures(start.agent.metrics())
         life, seconds, page = self.live(start, "born-%d" % turn)
         if "(INJECTED)" not in tracer.stop():
             return None
-        said = page is None or complaints(start.log()) or kernel_failures(page) != known
+        said = page is None or complaints(start.log()[seen:]) or kernel_failures(page) != known
         exact = seconds is not None and life.inside <= seconds <= life.outside
         problems = [] if exact or said else ["%r instead of %g to %g s" % (seconds, life.inside, life.outside)]
         life, seconds, page = self.live(start, "next-%d" % turn)

@@ -111,7 +111,7 @@ class Unit(unittest.TestCase):
         self.assertEqual(show("MemoryMax"), str(1 << 30))
 
     def test_it_reloads(self):
-        self.configure({**CONFIG, "smoothing": {"windows": ["7s"]}})
+        self.configure({**CONFIG, "smoothing": {"windows": ["7s"]}, "probes": {"io": {"enabled": True}, "tcp": {"enabled": False}}})
         self.addCleanup(run, ["systemctl", "reload", "plimsoll"])
         self.addCleanup(self.configure, CONFIG)
         pid = show("MainPID")
@@ -123,8 +123,15 @@ class Unit(unittest.TestCase):
             families = wait_until(lambda: (page := metrics()).samples("container_cpu_usage_cores", window="7s") and page, 20,
                                   "the new window")
             self.assertEqual(families.value("plimsoll_config_last_reload_successful"), 1)
+            self.assertEqual(families.value("plimsoll_probe_up", probe="io"), 1, journal())
+            self.assertEqual(families.samples("plimsoll_probe_up", probe="tcp"), [])
             self.assertGreaterEqual(families.value("container_thread_lifetime_seconds_total", id=container.cgroup_path),
                                     before)
+            self.configure(CONFIG)
+            run(["systemctl", "reload", "plimsoll"])
+            families = wait_until(lambda: (page := metrics()).samples("plimsoll_probe_up", probe="tcp") and page, 20,
+                                  "the probe that was off")
+            self.assertEqual(families.value("plimsoll_probe_up", probe="tcp"), 1, journal())
         self.assertEqual(show("MainPID"), pid)
         note("service", "reloads", "yes")
 

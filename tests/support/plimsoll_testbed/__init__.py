@@ -4,7 +4,7 @@
 from .agent import BINARY, Agent, command, free_port, watching
 from .born import Born, Life, now
 from .certificates import ADOPTED, KEPT, Authority, WebAgent, basic, bcrypt, client_context, fingerprint
-from .cgroup import Cgroup, cgroup_path, hierarchies
+from .cgroup import Cgroup, cgroup_path, hierarchies, unified
 from .cleanup import defer, workdir
 from .costs import HEADERS, Crowd, cpu_clock, resident_mib
 from .cpu_history import CpuHistory

@@ -7,7 +7,7 @@ import signal
 import struct
 import time
 
-from .cgroup import hierarchies
+from .cgroup import unified
 from .cleanup import defer
 
 _CLONE3 = 435  # the same on every architecture
@@ -23,10 +23,10 @@ class Life:
 
 
 class Born:
-    """Runs body() in a new process in the cgroup (v2 hierarchy); wait() gives its Life."""
+    """Runs body() in a new process in the cgroup (v2 hierarchy, else the test is skipped); wait() gives its Life."""
 
     def __init__(self, cgroup, body):
-        directory = os.open(hierarchies()[""] + cgroup.path, os.O_PATH | os.O_CLOEXEC)
+        directory = os.open(unified() + cgroup.path, os.O_PATH | os.O_CLOEXEC)
         self._reading, writing = os.pipe()
         arguments = ctypes.create_string_buffer(struct.pack(
             "<11Q", _CLONE_INTO_CGROUP, 0, 0, 0, signal.SIGCHLD, 0, 0, 0, 0, 0, directory))

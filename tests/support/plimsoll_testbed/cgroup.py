@@ -4,6 +4,7 @@
 import os
 import signal
 import subprocess
+import unittest
 
 from .cleanup import defer
 from .shell import wait_until
@@ -24,6 +25,14 @@ def hierarchies():
                          and not o.startswith("release_agent=")]
                 found.setdefault(",".join(names), point)
     return found
+
+
+def unified():
+    """The mount point of the v2 hierarchy; where there is none, the test is skipped."""
+    found = hierarchies()
+    if "" not in found:
+        raise unittest.SkipTest("no v2 hierarchy")
+    return found[""]
 
 
 def cgroup_paths(pid):
