@@ -19,6 +19,8 @@ constexpr const char* kTlsHint =
     " (TLS needs the library lib/plimsoll/libssl.so, which is installed with the program)";
 /// The request of a client with TLS comes after the handshake's turns on the network.
 constexpr std::chrono::milliseconds kHandshakePatience{250};
+constexpr int kAcceptingThread = 0;  ///< civetweb's number for it
+constexpr std::chrono::seconds kThreadPatience{5};
 
 /// All headers of that name as one list, as far as negotiation will read it.
 std::string joined_header(const mg_request_info& info, const char* name) {
@@ -85,8 +87,13 @@ struct WebServer::Callbacks {
     }
 
     /// What strangers talk to may do no more than they.
-    static void* on_thread(const mg_context*, int) noexcept {
+    static void* on_thread(const mg_context* context, int kind) noexcept {
         give_up_privileges();
+        auto& server = *static_cast<WebServer*>(mg_get_user_data(context));
+        if (kind == kAcceptingThread) {
+            server.accepts_ = true;
+        }
+        server.started_.release();
         return nullptr;
     }
 
@@ -243,6 +250,18 @@ Result<void> WebServer::listen(const std::vector<std::string>& addresses, const 
     context_ = mg_start2(&init, &error);
     if (context_ == nullptr) {
         return fail("listen " + *specs + ": " + text.data() + (front_ ? kTlsHint : ""));
+    }
+    // civetweb does not say which of its threads it could not start: one for each worker, and one that
+    // accepts.
+    for (std::size_t thread = 0; thread <= options.limits.workers; ++thread) {
+        if (!started_.try_acquire_for(kThreadPatience)) {
+            if (!accepts_) {
+                context_ = nullptr;  // mg_stop() would wait for that one for ever
+            }
+            return fail("web server: " + std::to_string(thread) + " threads of " +
+                        std::to_string(options.limits.workers + 1) +
+                        " could be started (is there a limit of processes or of memory?)");
+        }
     }
     guard_.watch(ports());
     return {};

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <semaphore>
 #include <string>
 #include <vector>
 
@@ -73,6 +74,8 @@ class WebServer {
     std::atomic<bool> stopping_{false};
     ConnectionGuard guard_;
     mg_context* context_ = nullptr;
+    std::counting_semaphore<> started_{0};  ///< of civetweb's threads
+    std::atomic<bool> accepts_{false};
 };
 
 }  // namespace plimsoll

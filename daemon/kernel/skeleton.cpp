@@ -11,6 +11,15 @@
 
 namespace plimsoll {
 
+std::size_t mappable(const bpf_object* object) {
+    std::size_t count = 0;
+    bpf_map* map = nullptr;
+    bpf_object__for_each_map(map, object) {
+        count += (bpf_map__map_flags(map) & BPF_F_MMAPABLE) != 0 ? 1 : 0;
+    }
+    return count;
+}
+
 Result<void> run_iterator(const bpf_link* link, const std::string& what) {
     const auto output = read_iterator(link, what);
     return output ? Result<void>{} : std::unexpected(output.error());

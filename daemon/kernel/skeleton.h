@@ -61,9 +61,13 @@ void adapt_reading(T& skeleton, bool kernel_can_cast) {
     }
 }
 
+/// How many of its maps are to be mapped.
+std::size_t mappable(const bpf_object* object);
+
 /// Loads the object; an error names what to do about the usual causes.
 template <typename T>
 Result<void> load_skeleton(T& skeleton) {
+    const std::size_t to_be_mapped = mappable(skeleton.obj);
     const int error = T::load(&skeleton);
     if (error == -EPERM) {
         return fail("load: Operation not permitted (the agent needs CAP_BPF and CAP_PERFMON, or root)");
@@ -73,6 +77,11 @@ Result<void> load_skeleton(T& skeleton) {
     }
     if (error != 0) {
         return fail_errno("load", error);
+    }
+    // libbpf does without, and leaves the skeleton's pointers null, when its test of whether the kernel can
+    // do that fails, which it also does for lack of memory.
+    if (mappable(skeleton.obj) != to_be_mapped) {
+        return fail("load: the programs' variables cannot be mapped (not enough memory?)");
     }
     return {};
 }

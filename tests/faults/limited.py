@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A cgroup with a limit of memory, for an agent to be started in."""
+"""A cgroup with a limit of memory or of processes, for an agent to be started in."""
 
 import os
 
@@ -9,9 +9,9 @@ MIB = 1 << 20
 
 
 class Limited:
-    def __init__(self, mib):
-        self.cgroup = Cgroup("/plimsoll-limited/%d-%d" % (os.getpid(), mib)).create()
-        self.cgroup.limit(memory=mib * MIB)
+    def __init__(self, mib=None, pids=None):
+        self.cgroup = Cgroup("/plimsoll-limited/%d-%d" % (os.getpid(), mib or pids)).create()
+        self.cgroup.limit(memory=mib and mib * MIB, pids=pids)
 
     def __enter__(self):
         return self

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Little memory: below its minimum the agent refuses and says how much it needs; from there on it serves 20 containers. It is
-never killed without a word. What became of each limit is printed."""
+"""Little memory, few processes: below its minimum the agent refuses and says what it needs; from there on it serves 20
+containers. It is never killed without a word. What became of each limit is printed."""
 
 import os
 import unittest
@@ -12,6 +12,7 @@ CONTAINERS = 20
 SCRAPES = 20
 SIZES = (16, 20, 24, 28, 32, 36, 37, 38, 39, 40, 44, 48, 56, 64) if FULL else (16, 32, 40, 64)
 ADDRESSES = (8, 16, 32, 64, 96, 112, 128, 160, 192) if FULL else (32, 112, 192)  # MiB of address space
+PROCESSES = (*range(1, 60),) if FULL else (1, 20, 49, 50, 51, 52)  # it has 51 threads
 ENOUGH = 39  # what docs/operations.md says, for two CPUs
 
 
@@ -60,6 +61,20 @@ class Memory(unittest.TestCase):
                 self.assertEqual(refusal_problems(start), [])
                 self.assertIn(outer.path + "/memory.", start.complaints()[-1])
             limited.cgroup = outer
+
+    def test_each_limit_of_processes_is_refused_or_enough(self):
+        """Each thread is a process to the limit; whichever of them cannot be started."""
+        ready = []
+        for pids in PROCESSES:
+            with self.subTest(pids), Limited(pids=pids) as limited, Start(limited.wrapper()) as start:
+                ready.append(start.ready)
+                if start.ready:
+                    self.serve(start)
+                else:
+                    self.assertEqual(refusal_problems(start), [])
+                print("%d processes: %s" % (pids, start.complaints()[-1:] or "serves"))
+        self.assertEqual(ready, sorted(ready))
+        self.assertEqual({False, True}, set(ready))
 
     def test_each_limit_of_addresses_is_refused_or_enough(self):
         for mib in ADDRESSES:

@@ -117,8 +117,8 @@ class Cgroup:
             directory += "/" + parent
             _pass_on_controllers(directory)
 
-    def limit(self, cpus=None, cpuset=None, memory=None):
-        """A quota in cores, a list of CPUs, a size in bytes; in v1 or v2 files, whichever there are."""
+    def limit(self, cpus=None, cpuset=None, memory=None, pids=None):
+        """A quota in cores, a list of CPUs, a size in bytes, a number of processes; in v1 or v2 files, whichever there are."""
         self.enable_controllers()
         wanted = []
         if cpus:
@@ -127,6 +127,8 @@ class Cgroup:
             wanted.append((("cpuset.cpus", cpuset),))
         if memory:
             wanted.append((("memory.limit_in_bytes", memory), ("memory.max", memory)))
+        if pids:
+            wanted.append((("pids.max", pids),))
         for choices in wanted:
             files = [(directory + "/" + name, value) for name, value in choices
                      for directory in self.directories.values() if os.path.exists(directory + "/" + name)]
