@@ -220,7 +220,7 @@ fi
 if wanted vm; then
     if is_root; then finish vm; else skip vm "needs root"; fi
 fi
-if wanted fuzz; then run fuzz 3600 python3 -u tests/fuzz/run.py --seconds 67; fi  # ten minutes in all
+if wanted fuzz; then run fuzz 3600 python3 -u tests/fuzz/run.py --seconds 60; fi  # ten minutes in all
 if wanted bench; then
     run "bench curve" 1800 python3 -u tests/bench/peers/cost_curve_bench.py
     run "bench peers" 3600 python3 -u tests/bench/peers/side_by_side_bench.py
