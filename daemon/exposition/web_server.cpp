@@ -102,9 +102,10 @@ struct WebServer::Callbacks {
     static int arrived(const mg_connection* connection) noexcept {
         try {
             server(connection).guard_.arrived(connection);
+            return 0;
         } catch (...) {  // no memory to look after it; civetweb's own limits are left
+            return 0;
         }
-        return 0;
     }
 
     /// With TLS civetweb tells of a connection only after the handshake, which can take as long as the client
@@ -149,6 +150,7 @@ struct WebServer::Callbacks {
             send(const_cast<mg_connection*>(connection),
                  short_answer(400, "this server speaks HTTPS only: https://\n"), true);
         } catch (...) {  // as above
+            return;
         }
     }
 

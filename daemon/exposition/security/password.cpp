@@ -4,8 +4,8 @@
 #include <crypt.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <strings.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "config/bcrypt_hash.h"
@@ -47,9 +47,9 @@ Credentials::~Credentials() {
 }
 
 std::optional<Credentials> parse_basic(std::string_view authorization) {
-    constexpr std::string_view kScheme = "Basic ";
-    if (authorization.size() < kScheme.size() ||
-        strncasecmp(authorization.data(), kScheme.data(), kScheme.size()) != 0) {
+    constexpr std::string_view kScheme = "basic ";
+    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+    if (!std::ranges::equal(authorization.substr(0, kScheme.size()), kScheme, {}, lower)) {
         return std::nullopt;
     }
     authorization.remove_prefix(kScheme.size());
