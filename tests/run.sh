@@ -17,7 +17,8 @@ Suites: ${suites[*]}, and with --full ${with_full[*]}. bpf, e2e, faults, peers, 
 asan need root. In this order; with the CPU time that is left over, the builds of asan and tsan, and then vm, run beside the others.
   --only SUITE   only this one; may be repeated
   --full         also what takes too long for every run: vm with each of its boots and with more of the suites, faults
-                 with all that can be counted through, ten minutes of fuzzing, and peers and costs with many containers
+                 with all that can be counted through, ten minutes of fuzzing, and peers and costs with many containers; several hours:
+                 fuzz and bench half an hour, faults about one, each of the three boots of vm two at most
 
 On 2 CPUs all takes some 40 minutes, 50 when they have other work; the summary says how long each suite took.
 
