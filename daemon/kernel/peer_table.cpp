@@ -20,6 +20,10 @@ Word load(const Word& live, std::memory_order order = std::memory_order_acquire)
     return std::atomic_ref<Word>(const_cast<Word&>(live)).load(order);
 }
 
+bool has_name(const peer_key& key) {
+    return key.kind == PEER_UNIX || key.kind == PEER_FIFO;
+}
+
 }  // namespace
 
 Result<PeerTable> PeerTable::open(const Scope& scope) {
@@ -72,9 +76,12 @@ std::optional<std::uint32_t> PeerTable::index_of(const peer_owner& owner) const 
     return look_up<std::uint32_t>(peers_, owner);
 }
 
-peer_name PeerTable::name(const peer_key& key) const {
+std::optional<peer_name> PeerTable::name(const peer_key& key) const {
+    if (!has_name(key)) {
+        return peer_name{};
+    }
     const auto found = known_names_.find(key);
-    return found == known_names_.end() ? peer_name{} : found->second;
+    return found == known_names_.end() ? std::nullopt : std::optional(found->second);
 }
 
 std::vector<PeerTable::Entry> PeerTable::read() {
@@ -83,13 +90,13 @@ std::vector<PeerTable::Entry> PeerTable::read() {
     auto names = std::exchange(known_names_, {});
     each_entry<peer_owner, std::uint32_t>(peers_, [&](const peer_owner& owner, std::uint32_t index) {
         entries.push_back({owner.owner, owner.key, sums(index)});
-        const bool has_name = owner.key.kind == PEER_UNIX || owner.key.kind == PEER_FIFO;
-        if (has_name && !known_names_.contains(owner.key)) {
-            auto known = names.extract(owner.key);
-            known_names_.emplace(owner.key,
-                                 known.empty()
-                                     ? look_up<peer_name>(names_, index - 2 * slots_).value_or(peer_name{})
-                                     : known.mapped());
+        if (!has_name(owner.key) || known_names_.contains(owner.key)) {
+            return;
+        }
+        if (auto known = names.extract(owner.key)) {
+            known_names_.insert(std::move(known));
+        } else if (const auto name = look_up<peer_name>(names_, index - 2 * slots_)) {
+            known_names_.emplace(owner.key, *name);
         }
     });
     return entries;

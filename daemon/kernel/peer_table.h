@@ -34,8 +34,8 @@ class PeerTable : public KeyedAccounts<peer_key, peer_sums> {
     /// What has no account of its own of the slot, and what is nobody's.
     [[nodiscard]] peer_sums rest(std::uint32_t slot) const;
     [[nodiscard]] peer_sums nobody(std::uint32_t slot) const;
-    /// Of a unix socket or FIFO that the last read() told of.
-    [[nodiscard]] peer_name name(const peer_key& key) const;
+    /// Of a peer that the last read() told of, empty for kinds that have none; nullopt: it could not be read.
+    [[nodiscard]] std::optional<peer_name> name(const peer_key& key) const;
 
   private:
     struct Cooling {

@@ -94,7 +94,8 @@ class BlockProbe : public KernelProbe<block_bpf> {
     void configure(const ProbeContext& context) override;
     Result<void> map_arrays() override;
 
-    const BlockLabels::Fragments& labels(const block_series& series) { return labels_.of(series); }
+    /// Of series that are in rows_.
+    const BlockLabels::Fragments& labels(const block_series& series) { return *labels_.find(series); }
     void count_in_flight(const std::unordered_map<std::uint32_t, std::size_t>& row_of_slot);
     /// Starts a family and calls back for each container's accounts: (container, label, account).
     template <typename Callback>
@@ -150,11 +151,9 @@ void BlockProbe::sample(const SampleContext& context, SampleWriter& writer) {
         for (const auto slot : container.slots) {
             row_of_slot.emplace(slot, rows_.size());
         }
-        rows_.push_back({container.index,
-                         container.handle,
-                         container.ended,
-                         sums_.sum(container.handle, container.slots),
-                         {}});
+        auto accounts = sums_.sum(container.handle, container.slots);
+        std::erase_if(accounts, [&](const auto& entry) { return labels_.find(entry.first) == nullptr; });
+        rows_.push_back({container.index, container.handle, container.ended, std::move(accounts), {}});
     }
     count_in_flight(row_of_slot);
     const auto count = [&](std::size_t family, bool with_flush, auto value_of) {
@@ -204,7 +203,9 @@ void BlockProbe::count_in_flight(const std::unordered_map<std::uint32_t, std::si
         const auto row = row_of_slot.find(key.owner.slot);
         if (row != row_of_slot.end() && sums_.is_current(key.owner) &&
             key.series.direction < BLOCK_DIRECTIONS) {
-            rows_[row->second].in_flight[labels(key.series).disk]++;
+            if (const auto* known = labels_.find(key.series)) {
+                rows_[row->second].in_flight[known->disk]++;
+            }
         }
     }
     requests_.release_unread();

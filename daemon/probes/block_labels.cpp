@@ -25,14 +25,13 @@ BlockLabels::Fragments fragments_of(const block_disk& named, __u32 direction) {
 
 }  // namespace
 
-const BlockLabels::Fragments& BlockLabels::of(const block_series& series) {
+const BlockLabels::Fragments* BlockLabels::find(const block_series& series) {
     const auto found = fragments_.find(series);
     if (found != fragments_.end()) {
-        return found->second;
+        return &found->second;
     }
     const auto disk = look_up<block_disk>(disks_, series.disk);
-    return fragments_.emplace(series, fragments_of(disk.value_or(block_disk{}), series.direction))
-        .first->second;
+    return disk ? &fragments_.emplace(series, fragments_of(*disk, series.direction)).first->second : nullptr;
 }
 
 }  // namespace plimsoll

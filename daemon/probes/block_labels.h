@@ -25,8 +25,9 @@ class BlockLabels {
     /// Of the map that has the disks' names, which outlives this.
     explicit BlockLabels(int disks_fd) : disks_(disks_fd) {}
 
-    /// Stays where it is as long as this lives: snapshots refer to it.
-    const Fragments& of(const block_series& series);
+    /// Stays where it is as long as this lives: snapshots refer to it. Null: the disk's name cannot be read
+    /// now.
+    const Fragments* find(const block_series& series);
 
   private:
     int disks_ = -1;

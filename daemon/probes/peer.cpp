@@ -95,7 +95,8 @@ class PeerProbe : public Probe {
     using Peers = KeyedSums<peer_key, peer_sums>;
     struct Known {
         std::string text;
-        std::uint64_t server;  // the cgroup of who listens, for clients of a unix socket
+        std::uint64_t server = 0;  // the cgroup of who listens, for clients of a unix socket
+        bool is_read = false;      // else its name could not be, and is asked for again
     };
     struct Container {
         PeerShares shares;
@@ -182,14 +183,14 @@ std::vector<PeerShares::Shown> PeerProbe::look(const SampledContainer& container
     Container& known = containers_[container.handle];
     std::vector<PeerShares::Reading> readings;
     for (const auto& [key, sums] : peers_.sum(container.handle, container.slots)) {
-        auto peer = known.peers.find(key);
-        if (peer == known.peers.end()) {
-            const peer_name name = table_.name(key);
-            peer = known.peers.emplace(key, Known{peer_text(key, name), name.server}).first;
+        Known& peer = known.peers[key];
+        if (!peer.is_read) {
+            const auto name = table_.name(key);
+            peer = {peer_text(key, name.value_or(peer_name{})), name ? name->server : 0, name.has_value()};
         }
         std::string label;
-        append_label_value(label, names_->label(key, peer->second.text,
-                                                container_of(peer->second.server, holders), services));
+        append_label_value(label,
+                           names_->label(key, peer.text, container_of(peer.server, holders), services));
         readings.push_back({std::string(bytes_of(key)), std::move(label), values_of(sums)});
     }
     known.shares.update(readings, values_of(rest_.sum(container.handle, container.slots)));

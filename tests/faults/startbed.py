@@ -155,6 +155,12 @@ class Normal:
         return sorted("%s%s" % (name, dict(labels)) for name, labels in self.never_zero
                       if found and all(page.get((name, labels)) == 0 for page in found))
 
+    def gone(self, pages):
+        """The busy container's series that are on none of these pages."""
+        there = set().union(*(series(page) for page in pages))
+        return sorted("%s%s" % (name, dict(labels)) for name, labels in self.never_zero - there
+                      if dict(labels).get("id", "").startswith(PREFIX))
+
     def missing(self, page):
         """Families of which nothing is here."""
         return sorted(self.families - {name for name, _ in series(page)})

@@ -49,6 +49,7 @@ def try_start(fault, usual):
         visible = said or None in pages or down(pages[-1]) or kernel_failures(pages[-1])
         if not visible:
             problems += ["0 without a word: " + key for key in usual.zeros(pages)]
+            problems += ["missing without a word: " + key for key in usual.gone(pages)]
         return Verdict(fault, SAYS if visible else UNIMPRESSED, problems, said)
 
 

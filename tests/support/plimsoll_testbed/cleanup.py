@@ -50,9 +50,9 @@ def run_all():
             traceback.print_exc()
 
 
-def workdir():
-    """A private directory, removed at exit together with what is still mounted in it."""
-    path = tempfile.mkdtemp(prefix="plimsoll-test-")
+def workdir(parent=None):
+    """A private directory, removed at exit together with what is still mounted in it. `parent`: not where temporary files are."""
+    path = tempfile.mkdtemp(prefix="plimsoll-test-", dir=parent)
     os.chmod(path, 0o755)  # processes that gave up root must be able to enter
     defer(lambda: _remove_tree(path))
     return path

@@ -5,6 +5,7 @@ import json
 import os
 import time
 
+from .cleanup import workdir
 from .shell import wait_until
 
 NAMES = ("waiter", "burner", "forker")
@@ -85,23 +86,20 @@ class Truth:
 class Waiter:
     """A container whose only process waits for orders, so that a test can scrape before and after each known wait.
 
-    `directory` is bind-mounted at /out. Between orders the process sits in a pipe read, or in poll after gate("poll"):
-    choose the one that is not what the next order waits in.
+    `directory` is bind-mounted at /out. Orders and answers are in memory: they must not wait for a disk. Between orders the
+    process sits in a pipe read, or in poll after gate("poll"): choose the one that is not what the next order waits in.
     """
 
     def __init__(self, runtime, name, directory, **options):
-        self.directory = directory
-        self.orders = directory + "/orders"
-        os.mkfifo(self.orders)
-        self._writer = os.open(self.orders, os.O_RDWR | os.O_CLOEXEC)
-        mounts = list(options.pop("mounts", ())) + [(directory, "/out")]
-        self.container = runtime.run(name, self.argv("/out"), mounts=mounts, **options)
+        self._answers = workdir("/dev/shm")
+        orders = self._answers + "/fifo"
+        os.mkfifo(orders)
+        self._writer = os.open(orders, os.O_RDWR | os.O_CLOEXEC)
+        mounts = list(options.pop("mounts", ())) + [(directory, "/out"), (self._answers, "/orders")]
+        self.container = runtime.run(name, ["waiter", "--orders", "/orders/fifo", "--out", "/orders"], mounts=mounts,
+                                     **options)
         self._count = 0
         self._wait_result("ready", 20)
-
-    @staticmethod
-    def argv(directory):
-        return ["waiter", "--orders", directory + "/orders", "--out", directory]
 
     def do(self, kind, seconds, timeout=30):
         """Runs one known wait to its end; the process is back at its gate when this returns."""
@@ -123,7 +121,7 @@ class Waiter:
         assert truth.error is None, truth
 
     def kinds(self):
-        with open(self.directory + "/ready", encoding="utf-8") as file:
+        with open(self._answers + "/ready", encoding="utf-8") as file:
             return json.load(file)["kinds"]
 
     def close(self):
@@ -139,7 +137,7 @@ class Waiter:
         self.close()
 
     def _wait_result(self, name, timeout):
-        path = "%s/%s" % (self.directory, name)
+        path = "%s/%s" % (self._answers, name)
         wait_until(lambda: os.path.exists(path) or not self.container.alive(), timeout, path)
         if not os.path.exists(path):
             raise RuntimeError("%s ended without writing %s" % (self.container.name, name))
