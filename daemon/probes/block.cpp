@@ -195,7 +195,7 @@ void BlockProbe::count_in_flight(const std::unordered_map<std::uint32_t, std::si
         }
     }
     const auto sets = sets_.elements();
-    for (std::size_t place = 0; place < BLOCK_REQUESTS; place++) {
+    for (std::uint32_t place = 0; place < BLOCK_REQUESTS; place++) {
         if (sets[place / BLOCK_WAYS].requests[place % BLOCK_WAYS] == 0) {
             continue;
         }

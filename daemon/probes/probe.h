@@ -37,12 +37,13 @@ struct SampledContainer {
     std::string_view cgroup;               ///< path below the hierarchy's root
     std::uint64_t cgroup_id;  ///< changes when a cgroup of the same path is made anew; 0: no cgroup
     std::uint64_t since_ns;   ///< CLOCK_BOOTTIME of its birth
-    std::string name{};       ///< what a person calls it, for who talks to it
+    // What a person calls it, for who talks to it. g++ misses initializers that are left out.
+    std::string name{};       // NOLINT(readability-redundant-member-init)
     bool found_late = false;  ///< not watched from its birth on: its sockets may be older
     bool ended =
         false;  ///< its cgroup is gone; its last counters stay on the page for a while, gauges do not
-    Rest rest = kNoRest;               ///< that it is in, when its threads do nothing
-    std::optional<std::size_t> pod{};  ///< its Kubernetes pod's index in SampleContext::groups
+    Rest rest = kNoRest;                            ///< that it is in, when its threads do nothing
+    std::optional<std::size_t> pod = std::nullopt;  ///< its Kubernetes pod's index in SampleContext::groups
 };
 
 struct SampleContext {

@@ -102,7 +102,7 @@ class Reload(unittest.TestCase):
         families = self.agent.wait_value("container_process_exits_total", lambda exits: exits == made, id=busy,
                                          outcome="success")
         print("    %d processes" % made)
-        self.assertEqual(families.value(FORKS, id=busy), made + 1)
+        self.assertEqual(families.value(FORKS, id=busy), made + Born.FORKS)
         states = families.sum("container_thread_seconds_total", id=busy)
         self.assertAlmostEqual(states, families.value("container_thread_lifetime_seconds_total", id=busy), delta=1e-6)
         self.assertEqual(families.value("plimsoll_ledger_residual_seconds"), 0)
@@ -113,7 +113,7 @@ class Reload(unittest.TestCase):
         path = self.container("one", forker(17))
         self.agent.wait_value("container_process_exits_total", lambda exits: exits == 17, id=path, outcome="success")
         self.assertTrue(self.reload(containers={"discover": [], "cgroups": [{"path": path, "name": "renamed"}]}))
-        self.assertEqual(self.agent.value(FORKS, id=path, name="renamed"), 18)
+        self.assertEqual(self.agent.value(FORKS, id=path, name="renamed"), 17 + Born.FORKS)
 
     def test_probes_smoothing_and_peers(self):
         self.start(probes={"memory": {"enabled": False}}, smoothing={"windows": ["1s"]})

@@ -6,7 +6,7 @@ import signal
 import time
 import unittest
 
-from testbed import Agent, Born, Cgroup, ids, now, unified, wait_until, watching
+from testbed import Agent, Born, Cgroup, ids, now, wait_until, watching
 
 PREFIX = "/plimsoll-turnover"
 LINGER = 2
@@ -24,7 +24,7 @@ def config(**containers):
 class Stall(unittest.TestCase):
     def test_what_happens_while_the_agent_gets_no_cpu_is_accounted_all_the_same(self):
         births, kept = 1000, 10  # far more than newborn cgroups can have slots for before the agent looks
-        top = unified() + PREFIX
+        top = Cgroup(PREFIX).identity()
         groups = [Cgroup("%s/kept-%d" % (PREFIX, number)) for number in range(kept)]
         with Agent(config(max=100)) as agent, Cgroup(PREFIX + "/ends") as ending:
             old = Born(ending, lambda: time.sleep(1000))

@@ -35,6 +35,7 @@ CHANCE_STATES = {"runnable", "fault", "blocked", "other", "unix", "pipe", "poll"
 def by_chance(sample):
     """Whether it is others' load, too, that moves it: they take CPUs away and pages out of the cache."""
     return (sample.labels.get("state") in CHANCE_STATES or sample.labels.get("kind") == "involuntary"
+            or sample.labels.get("peer") == "unattributed"  # a wait that a page came upon
             or sample.name.startswith("container_block_") and sample.labels.get("direction") == "read")
 
 

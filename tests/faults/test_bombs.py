@@ -67,7 +67,7 @@ class ForkBomb(unittest.TestCase):
         self.assertLess(used / took, 0.1)
         self.assertEqual(scraper.failures(), [])
         self.assertLess(scraper.slowest(), 1)
-        self.assertEqual(families.value(FORKS, id=other.path), programs + 1)
+        self.assertEqual(families.value(FORKS, id=other.path), programs + Born.FORKS)
         self.assertEqual(families.value(EXECS, id=other.path), programs)
         self.assertEqual(families.by("outcome", EXITS, id=other.path), {"success": programs + 1, "failure": 0})
         self.assertEqual(families.sum(EXITS, id=bombed.path), families.value(FORKS, id=bombed.path) + 1)  # who moved in
@@ -119,7 +119,7 @@ class Stopped(unittest.TestCase):
         print("    %.1f s; %d programs: %d events consumed, %d lost" % (took, programs, consumed, lost))
         self.assertGreater(lost, 0)
         self.assertEqual(families.value(EXECS, id=busy.path), programs)
-        self.assertEqual(families.value(FORKS, id=busy.path), programs + 1)
+        self.assertEqual(families.value(FORKS, id=busy.path), programs + Born.FORKS)
         self.assertEqual(families.by("outcome", EXITS, id=busy.path), {"success": programs + 1, "failure": 0})
         self.assertLess(families.value("plimsoll_ledger_residual_seconds"), 0.001)
         return families, consumed + lost - programs - exits, late.path

@@ -106,7 +106,7 @@ class Slots(unittest.TestCase):
         children = number % 3
         born = Born(cgroup, has_children(children, then=lambda: 7))
         life = born.wait()
-        return collections.Counter(forks=children + 1, success=children, failure=1), (life.inside, life.outside)
+        return collections.Counter(forks=children + Born.FORKS, success=children, failure=1), (life.inside, life.outside)
 
     def told(self, families, **labels):
         exits = families.by("outcome", EXITS, **labels) if labels else {

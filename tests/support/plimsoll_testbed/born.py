@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A process that is born in a cgroup, by CLONE_INTO_CGROUP: it never was anywhere else, and knows how long it lived."""
+"""A process that is born in a cgroup, by CLONE_INTO_CGROUP: it never was anywhere else, and knows how long it lived. Where there
+is no v2 hierarchy it is moved into the cgroup and does nothing before."""
 
 import ctypes
 import os
@@ -7,7 +8,7 @@ import signal
 import struct
 import time
 
-from .cgroup import unified
+from .cgroup import hierarchies
 from .cleanup import defer
 
 _CLONE3 = 435  # the same on every architecture
@@ -23,22 +24,18 @@ class Life:
 
 
 class Born:
-    """Runs body() in a new process in the cgroup (v2 hierarchy, else the test is skipped); wait() gives its Life."""
+    """Runs body() in a new process in the cgroup; wait() gives its Life."""
+
+    FORKS = int("" in hierarchies())  # the kernel's count of forks in the cgroup goes up by that
 
     def __init__(self, cgroup, body):
-        directory = os.open(unified() + cgroup.path, os.O_PATH | os.O_CLOEXEC)
         self._reading, writing = os.pipe()
-        arguments = ctypes.create_string_buffer(struct.pack(
-            "<11Q", _CLONE_INTO_CGROUP, 0, 0, 0, signal.SIGCHLD, 0, 0, 0, 0, 0, directory))
         self.before = now()
-        self.pid = _libc.syscall(_CLONE3, arguments, 88)
+        self.pid = (_clone_into if Born.FORKS else _fork_and_move)(cgroup)
         if self.pid == 0:
             _live(body, writing)
         self.after = now()  # here it exists
         os.close(writing)
-        os.close(directory)
-        if self.pid < 0:
-            raise OSError(ctypes.get_errno(), "clone3 into %s" % cgroup.path)
         self._undo = defer(self.kill)
 
     def wait(self):
@@ -57,6 +54,31 @@ class Born:
 def now():
     """Seconds of CLOCK_BOOTTIME, which the ledger counts by."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def _clone_into(cgroup):
+    directory = os.open(cgroup.identity(), os.O_PATH | os.O_CLOEXEC)
+    arguments = ctypes.create_string_buffer(struct.pack(
+        "<11Q", _CLONE_INTO_CGROUP, 0, 0, 0, signal.SIGCHLD, 0, 0, 0, 0, 0, directory))
+    pid = _libc.syscall(_CLONE3, arguments, 88)
+    if pid != 0:
+        os.close(directory)
+    if pid < 0:
+        raise OSError(ctypes.get_errno(), "clone3 into %s" % cgroup.path)
+    return pid
+
+
+def _fork_and_move(cgroup):
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(writing)
+        os.read(reading, 1)
+        return 0
+    os.close(reading)
+    cgroup.add(pid)
+    os.close(writing)
+    return pid
 
 
 def _live(body, writing):
