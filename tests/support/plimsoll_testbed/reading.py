@@ -52,11 +52,7 @@ def residual(families, container_id):
 def cpu_seconds(path):
     """A truth for Reading: the CPU time that the kernel charged to the cgroup so far."""
     cgroup = Cgroup(path)
-
-    def read():
-        fields = dict(line.split() for line in cgroup.read("cpu.stat").splitlines())
-        return int(fields["usage_usec"]) / 1e6
-    return read
+    return lambda: cgroup.cpu_usage_ns() / 1e9
 
 
 def outside(value, low, high, tolerance):
