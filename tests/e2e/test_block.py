@@ -6,10 +6,11 @@ import os
 import unittest
 
 from dropin import PURE_V2
-from testbed import Agent, Cgroup, LoopDisk, workdir
+from testbed import Agent, Cgroup, LoopDisk, unified, workdir
 
 WATCHED = {"containers": {"discover": [], "cgroups": [{"path": "/plimsoll-test/**"}]}}
 BLOCK = 4096
+TELLS_BIRTH = tuple(map(int, os.uname().release.split(".")[:2])) >= (6, 5)  # of requests; else a flush is nobody's on v1
 
 
 def fio(cgroup, device, **options):
@@ -122,8 +123,8 @@ class Block(unittest.TestCase):
             self.assertEqual(cgroup.spawn(order).wait(30), 0)
             families, after = agent.metrics(), stat(self.disk)
             self.assertEqual(self.values(families, cgroup, "bytes_total")["write"], 23 * (64 << 10))
-            self.assertEqual(self.values(families, cgroup, "operations_total")["flush"],
-                             after["flushes"] - before["flushes"])
+            self.assertEqual(self.values(families, cgroup, "operations_total").get("flush", 0),
+                             after["flushes"] - before["flushes"] if PURE_V2 or TELLS_BIRTH else 0)
             self.assertGreater(after["flushes"], before["flushes"])
             self.assertEqual(self.values(families, cgroup, "merges_total")["write"],
                              after["write_merges"] - before["write_merges"])
@@ -140,6 +141,7 @@ class Block(unittest.TestCase):
 
 def without_files(path):
     """A cgroup of which no file tells what it did to disks."""
+    unified()
     cgroup = Cgroup(path)
     cgroup.directories = {"": cgroup.directories[""]}
     return cgroup

@@ -6,7 +6,7 @@ import unittest
 
 from dropin import PURE_V2, RuntimeCase, differences, look, truth
 from testbed import (RUNTIMES, Agent, Cgroup, LoopDisk, OnEveryRuntime, RemoteShell, Rootfs, RuncRuntime, hierarchies,
-                     outside, wait_until, workdir)
+                     outside, unified, wait_until, workdir)
 
 
 class Runtimes(OnEveryRuntime, RuntimeCase):
@@ -78,7 +78,7 @@ class Hybrid(unittest.TestCase):
 
     def test_a_cgroup_of_v2_only_has_its_cpu_time_and_nothing_from_v1(self):
         with Cgroup("/plimsoll-test") as parent, Agent(watching_tests()) as agent:
-            path = hierarchies()[""] + parent.path + "/v2-only"
+            path = unified() + parent.path + "/v2-only"
             os.mkdir(path)
             agent.wait_value("container_threads", lambda threads: threads == 0, id="/plimsoll-test/v2-only")
             families = agent.metrics()

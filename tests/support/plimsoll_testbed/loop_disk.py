@@ -46,7 +46,7 @@ class LoopDisk:
             told = list(map(int, file.read().split()))
         return told[1], told[5]
 
-    def count_for(self, cgroup, directions=("read",)):
+    def count_for(self, cgroup, directions=("read", "write")):
         """v1's account of disks is kept only for those that have a limit, on some kernels in that direction: one that is never
         reached."""
         if "blkio" not in cgroup.directories:
