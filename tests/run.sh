@@ -18,7 +18,7 @@ asan need root. In this order; with the CPU time that is left over, the builds o
   --only SUITE   only this one; may be repeated
   --full         also what takes too long for every run: vm with each of its boots and with more of the suites, faults
                  with all that can be counted through, ten minutes of fuzzing, and peers and costs with many containers; several hours:
-                 fuzz and bench half an hour, faults about one, each of the three boots of vm two at most
+                 fuzz and bench half an hour, faults about one, each of the three boots of vm two, three at most
 
 On 2 CPUs all takes some 40 minutes, 50 when they have other work; the summary says how long each suite took.
 
@@ -172,7 +172,7 @@ fi
 behind() { # what is in no hurry
     if wanted asan; then build "aside 15" asan plimsoll unit_tests; fi
     if wanted tsan; then build "aside 15" tsan plimsoll unit_tests; fi
-    if wanted vm && is_root; then aside 5 vm 22000 python3 -u tests/vm/run.py ${full[@]+"${full[@]}"}; fi
+    if wanted vm && is_root; then aside 5 vm 33000 python3 -u tests/vm/run.py ${full[@]+"${full[@]}"}; fi
 }
 behind &
 beside=$!
