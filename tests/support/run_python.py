@@ -8,6 +8,7 @@ import os
 import re
 import sys
 import time
+import traceback
 import unittest
 
 
@@ -19,6 +20,24 @@ class Progress(unittest.TextTestResult):
     def stopTest(self, test):
         self.stream.writeln("    %.1f s" % (time.monotonic() - self._begin))
         super().stopTest(test)
+
+    # The whole story is printed at the end, which whoever looks at a part of the log does not see.
+    def addError(self, test, error):
+        super().addError(test, error)
+        self._say(error)
+
+    def addFailure(self, test, failure):
+        super().addFailure(test, failure)
+        self._say(failure)
+
+    def addSubTest(self, test, subtest, error):
+        super().addSubTest(test, subtest, error)
+        if error is not None:
+            self._say(error)
+
+    def _say(self, error):
+        for line in traceback.format_exception_only(*error[:2]):
+            self.stream.writeln("    | " + line.rstrip("\n").replace("\n", "\n    | "))
 
     def addSkip(self, test, reason):
         super().addSkip(test, reason)

@@ -8,13 +8,12 @@ import re
 import shutil
 import sys
 import unittest
-import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path += [HERE + "/../support"]
 
 # pylint: disable=wrong-import-position
-from plimsoll_testbed import BINARY, Rootfs, RuncRuntime, hierarchies, note, parse, run, wait_until  # noqa: E402
+from plimsoll_testbed import BINARY, Rootfs, RuncRuntime, hierarchies, note, page_at, parse, run, wait_until  # noqa: E402
 from systemd_runtimes import Services  # noqa: E402
 
 CANNOT = set() if "" in hierarchies() else {"traffic"}  # sockets know their cgroup of v2 only
@@ -22,8 +21,7 @@ CONFIG = {"containers": {"cgroups": [{"path": "/plimsoll-test/*"}]}}
 
 
 def metrics():
-    with urllib.request.urlopen("http://127.0.0.1:9752/metrics", timeout=20) as page:
-        return parse(page.read().decode())
+    return parse(page_at(9752))
 
 
 def show(name):

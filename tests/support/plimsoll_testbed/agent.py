@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import time
 
 from .cleanup import workdir
 from .metrics import parse
@@ -20,6 +21,28 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def http_get(port, path, headers=None, timeout=20):
+    """(status, headers, body as bytes) of one GET request."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout * SLOWNESS)
+    try:
+        connection.request("GET", path, headers=headers or {})
+        response = connection.getresponse()
+        return response.status, dict(response.getheaders()), response.read()
+    finally:
+        connection.close()
+
+
+def page_at(port):
+    """The text of /metrics. A scrape waits five seconds for the loop, which a slow machine needs longer to load programs."""
+    end = time.monotonic() + 5 * (SLOWNESS - 1)
+    while True:
+        status, _, body = http_get(port, "/metrics")
+        if status == 200:
+            return body.decode("utf-8")
+        if status != 503 or time.monotonic() >= end:
+            raise CommandError("/metrics answered %d: %s" % (status, body[:500]))
 
 
 def _merge(into, values):
@@ -76,20 +99,11 @@ class Agent:
 
     def get(self, path, headers=None, timeout=20):
         """(status, headers, body as bytes) of one GET request."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout * SLOWNESS)
-        try:
-            connection.request("GET", path, headers=headers or {})
-            response = connection.getresponse()
-            return response.status, dict(response.getheaders()), response.read()
-        finally:
-            connection.close()
+        return http_get(self.port, path, headers, timeout)
 
     def page(self):
         """The text of /metrics."""
-        status, _, body = self.get("/metrics")
-        if status != 200:
-            raise CommandError("/metrics answered %d: %s" % (status, body[:500]))
-        return body.decode("utf-8")
+        return page_at(self.port)
 
     def metrics(self):
         """The parsed page; raises ParseError when a consumer could stumble over it."""

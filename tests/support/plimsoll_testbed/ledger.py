@@ -63,6 +63,7 @@ class Measurement:
         self.stolen = sum(sign * page.value("container_cpu_stolen_seconds_total", id=container.cgroup_path)
                           for sign, page in zip((-1, 1), pages))
         self.expected = {state: ns / 1e9 for state, ns in truth.states().items()}
+        self.possible = {state: ns / 1e9 for state, ns in truth.at_most().items()}
         self.gate, self.gate_seconds = gate, gate_seconds
 
     def problems(self, relative=0.01, absolute=0.002 * SLOWNESS):
@@ -81,7 +82,8 @@ class Measurement:
         for state, seconds in self.delta.items():
             if seconds < 0:
                 found.append("%s: %s went back by %.9f s" % (self.truth.kind, state, -seconds))
-            if state not in self.expected and state not in FREE_STATES and state != self.gate and seconds > absolute:
+            free = state in self.expected or state in FREE_STATES or state == self.gate
+            if not free and seconds > absolute + self.possible.get(state, 0):
                 found.append("%s: %.4f s of %s do not belong" % (self.truth.kind, seconds, state))
         return found
 

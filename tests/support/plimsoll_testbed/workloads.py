@@ -40,6 +40,8 @@ KIND_OF = {
     "read": ("pipe_read", "unix_recv", "unix_read", "unix_accept"),
     "write": ("pipe_write", "unix_send"),
 }
+# What is a wait in part, or not at all: no more than its time may be in that state, and as little as none.
+AT_MOST = {"blocked": ("thread_exit",)}  # of the workers of io_uring
 _KINDS = {call: kind for kind, calls in KIND_OF.items() for call in calls}
 _STATES = {call: state for state, calls in STATE_OF.items() for call in calls}
 
@@ -72,8 +74,13 @@ class Truth:
         """{ledger state: ns}"""
         sums = {}
         for call, ns in self.waits.items():
-            sums[_STATES[call]] = sums.get(_STATES[call], 0) + ns
+            if call in _STATES:
+                sums[_STATES[call]] = sums.get(_STATES[call], 0) + ns
         return sums
+
+    def at_most(self):
+        """{ledger state: ns} of states that these waits may have, too."""
+        return {state: sum(self.waits.get(call, 0) for call in calls) for state, calls in AT_MOST.items()}
 
     def kinds(self):
         """{(ledger state, kind)}, of the states that have kinds"""

@@ -117,15 +117,21 @@ void io_uring_read(Scene& scene) {
 }
 
 /// With IOSQE_ASYNC the kernel gives the request to a worker, which waits at least as long as we do. It
-/// belongs to the thread that made the request, and older kernels keep it as long as that lives.
+/// belongs to the thread that made the request, and older kernels keep it as long as that lives. On its way
+/// out the thread waits for the worker's end.
 void io_uring_worker(Scene& scene) {
     DelayedRead read(scene, IOSQE_ASYNC);
     const uint64_t begin = boottime_ns();
-    std::thread reader([&read] { read.wait(); });
+    uint64_t last_step = 0;
+    std::thread reader([&read, &last_step] {
+        read.wait();
+        last_step = boottime_ns();
+    });
     scene.timed("futex_wait", [&reader] {
         reader.join();
         return 0;
     });
+    scene.add("thread_exit", boottime_ns() - last_step);
     await_one_thread(scene);
     scene.add("io_uring_worker", boottime_ns() - begin);
 }
