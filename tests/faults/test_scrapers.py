@@ -110,7 +110,7 @@ class Many(Case):
             scrapers = [stack.enter_context(Scraper(self.agent, 0.1, formats[number % 2]))
                         for number in range(self.SCRAPERS)]
             for number in itertools.count():
-                if number >= count(100, 10) and all(len(scraper.answers) > 3 for scraper in scrapers):
+                if number >= count(500, 10) and all(len(scraper.answers) > 3 for scraper in scrapers):
                     break
                 self.reload(number)
         answers = sum(len(scraper.answers) for scraper in scrapers)
