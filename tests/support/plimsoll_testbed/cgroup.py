@@ -96,14 +96,22 @@ class Cgroup:
     def __exit__(self, *_):
         self.remove()
 
+    def _entrances(self):
+        """Where processes go in. They cannot be in all hierarchies at once, but in those that are compared with each other
+        one right after the other: the one that tells CPU time, and the one that tells containers."""
+        last = (self.directories.get(next((names for names in self.directories if "cpuacct" in names.split(",")), "")),
+                self.identity())
+        first = [directory for directory in self.directories.values() if directory not in last]
+        return [directory + "/cgroup.procs" for directory in dict.fromkeys((*first, *last)) if directory]
+
     def add(self, pid):
-        for directory in self.directories.values():
-            _write(directory + "/cgroup.procs", pid)
+        for file in self._entrances():
+            _write(file, pid)
 
     def spawn(self, argv, **options):
         """Starts a process in it, from its first instruction after exec; it dies with the tests at the latest."""
         script = 'for file in $FILES; do echo $$ >"$file" || exit 1; done; exec "$@"'
-        files = " ".join(directory + "/cgroup.procs" for directory in self.directories.values())
+        files = " ".join(self._entrances())
         options.setdefault("stdin", subprocess.DEVNULL)
         return subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--", "sh", "-c", script, "sh", *map(str, argv)],
                                 env={**os.environ, "FILES": files}, start_new_session=True, **options)
