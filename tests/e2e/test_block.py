@@ -6,7 +6,7 @@ import os
 import unittest
 
 from dropin import PURE_V2
-from testbed import Agent, Cgroup, LoopDisk, unified, workdir
+from testbed import SLOWNESS, Agent, Cgroup, LoopDisk, unified, workdir
 
 WATCHED = {"containers": {"discover": [], "cgroups": [{"path": "/plimsoll-test/**"}]}}
 BLOCK = 4096
@@ -18,7 +18,7 @@ def fio(cgroup, device, **options):
     wanted = {"name": "job", "filename": device, "direct": 1, "ioengine": "psync", "bs": BLOCK, "rw": "randrw",
               "size": "8M", "output-format": "json", "output": workdir() + "/fio.json", **options}
     command = ["fio", *("--%s=%s" % (name.replace("_", "-"), value) for name, value in wanted.items())]
-    assert cgroup.spawn(command).wait(60) == 0
+    assert cgroup.spawn(command).wait(60 * SLOWNESS) == 0
     with open(wanted["output"], encoding="utf-8") as file:
         return json.load(file)["jobs"][0]
 
@@ -106,8 +106,8 @@ class Block(unittest.TestCase):
                 Agent(WATCHED) as agent:
             writer.enable_controllers()
             order = ["dd", "if=/dev/zero", "of=%s/file" % disk.path, "bs=64k", "count=23", "status=none"]
-            self.assertEqual(writer.spawn(order).wait(30), 0)
-            self.assertEqual(syncer.spawn(["sync", disk.path + "/file"]).wait(30), 0)
+            self.assertEqual(writer.spawn(order).wait(30 * SLOWNESS), 0)
+            self.assertEqual(syncer.spawn(["sync", disk.path + "/file"]).wait(30 * SLOWNESS), 0)
             families = agent.metrics()
             written = {cgroup: self.values(families, cgroup, "bytes_total").get("write", 0)
                        for cgroup in (writer, syncer)}
@@ -120,7 +120,7 @@ class Block(unittest.TestCase):
             self.disk.count_for(cgroup)
             before = stat(self.disk)
             order = ["dd", "if=/dev/zero", "of=" + self.disk.device, "bs=64k", "count=23", "conv=fsync", "status=none"]
-            self.assertEqual(cgroup.spawn(order).wait(30), 0)
+            self.assertEqual(cgroup.spawn(order).wait(30 * SLOWNESS), 0)
             families, after = agent.metrics(), stat(self.disk)
             self.assertEqual(self.values(families, cgroup, "bytes_total")["write"], 23 * (64 << 10))
             self.assertEqual(self.values(families, cgroup, "operations_total").get("flush", 0),
@@ -133,7 +133,7 @@ class Block(unittest.TestCase):
         with Cgroup("/plimsoll-test/discard") as cgroup, Agent(WATCHED) as agent:
             for offset in range(7):
                 order = ["blkdiscard", "--offset", str(offset << 16), "--length", str(1 << 16), self.disk.device]
-                self.assertEqual(cgroup.spawn(order).wait(30), 0)
+                self.assertEqual(cgroup.spawn(order).wait(30 * SLOWNESS), 0)
             families = agent.metrics()
             self.assertEqual(self.values(families, cgroup, "operations_total")["discard"], 7)
             self.assertEqual(self.values(families, cgroup, "bytes_total")["discard"], 7 << 16)

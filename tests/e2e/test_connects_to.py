@@ -7,7 +7,7 @@ import subprocess
 import sys
 import unittest
 
-from testbed import Agent, Cgroup, Netns, command, held_by, ids, kernel_failures, still_there, wait_until
+from testbed import SLOWNESS, Agent, Cgroup, Netns, command, held_by, ids, kernel_failures, still_there, wait_until
 
 PREFIX = "/plimsoll-connects"
 V4, V6 = "10.234.8.1", "fd00:8::1"
@@ -114,7 +114,7 @@ class Case(unittest.TestCase):
 
     def connect(self, cgroup, address, port, count, size):
         client = self.start(cgroup, CLIENT, address, port, count, size)
-        client.communicate(timeout=60)
+        client.communicate(timeout=60 * SLOWNESS)
         self.assertEqual(client.returncode, 0)
 
     def cgroup(self, name):

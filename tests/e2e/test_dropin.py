@@ -5,8 +5,8 @@ import os
 import unittest
 
 from dropin import PURE_V2, RuntimeCase, differences, look, truth
-from testbed import (RUNTIMES, Agent, Cgroup, LoopDisk, OnEveryRuntime, RemoteShell, Rootfs, RuncRuntime, hierarchies,
-                     outside, unified, wait_until, workdir)
+from testbed import (RUNTIMES, SLOWNESS, Agent, Cgroup, LoopDisk, OnEveryRuntime, RemoteShell, Rootfs, RuncRuntime,
+                     hierarchies, outside, unified, wait_until, workdir)
 
 
 class Runtimes(OnEveryRuntime, RuntimeCase):
@@ -31,7 +31,7 @@ class Disk(unittest.TestCase):
             self.assertEqual(agent.metrics().samples("container_fs_writes_total", id=cgroup.path, device=device), [])
             for order in (["of=" + device, "if=/dev/zero", "oflag=direct", "bs=64k", "count=23"],
                           ["if=" + device, "of=/dev/null", "iflag=direct", "bs=32k", "count=29"]):
-                self.assertEqual(cgroup.spawn(["dd", "status=none", *order]).wait(30), 0)
+                self.assertEqual(cgroup.spawn(["dd", "status=none", *order]).wait(30 * SLOWNESS), 0)
             reading = look(agent, cgroup, lambda group: truth.disk(group, {number: device}))
             self.assertEqual(differences(reading, cgroup.path), [])
             self.assertEqual(len(reading.before["files"]), 4)
@@ -53,7 +53,7 @@ class Groups(unittest.TestCase):
             with Agent(config) as agent:
                 group.limit(memory=64 << 20)
                 self.assertEqual(inner.spawn(["dd", "if=/dev/zero", "of=/dev/null", "bs=1M", "count=200",
-                                              "status=none"]).wait(30), 0)
+                                              "status=none"]).wait(30 * SLOWNESS), 0)
                 reading = look(agent, group)
                 self.assertEqual(differences(reading, group.path), [])
                 families = reading.families

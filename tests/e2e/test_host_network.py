@@ -7,8 +7,8 @@ import sys
 import unittest
 
 from dropin import PREFIX, Case
-from testbed import (Agent, Cgroup, DockerRuntime, Netns, PodmanRuntime, Rootfs, RuncRuntime, held_by, hierarchies, run,
-                     wait_until, watching)
+from testbed import (SLOWNESS, Agent, Cgroup, DockerRuntime, Netns, PodmanRuntime, Rootfs, RuncRuntime, held_by,
+                     hierarchies, run, wait_until, watching)
 from plimsoll_testbed.netns import parse_net_dev
 from test_dropin_network import network
 
@@ -113,7 +113,7 @@ class HostNetwork(Case):
         argv = ["nsenter", "--net=" + namespace.path] if namespace else []
         argv += [sys.executable, "-S", "-c", script, *map(str, arguments)]
         process = cgroup.spawn(argv) if cgroup else self.start(argv)
-        self.assertEqual(process.wait(60), 0)
+        self.assertEqual(process.wait(60 * SLOWNESS), 0)
 
     def talk(self, cgroup, port, count, size, answers, answer_size, address="10.234.77.2", header=IPV4):
         """Datagrams to and fro. What it makes of IP packets."""

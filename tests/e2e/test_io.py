@@ -114,7 +114,7 @@ class Methods(unittest.TestCase):
         self.assertIn(COSTS[used], self.check(asked)[1])
         with Cgroup("/plimsoll-test/dd") as cgroup, Agent(by_method(asked)) as agent:
             self.assertEqual(cgroup.spawn(["dd", "if=/dev/zero", "of=/dev/null", "bs=17", "count=1009",
-                                           "status=none"]).wait(60), 0)
+                                           "status=none"]).wait(60 * SLOWNESS), 0)
             families = agent.metrics()
             self.assertEqual(families.value("plimsoll_probe_up", probe="io"), 1)
             self.assertEqual(families.by("method", "plimsoll_probe_info", probe="io"), {used: 1})

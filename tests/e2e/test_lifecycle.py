@@ -142,6 +142,7 @@ class Ending(unittest.TestCase):
         return client
 
     def test_sigterm_ends_it_soon_whatever_clients_do(self):
+        undisturbed = []
         for what, requests in (("nobody", ()), ("a silent client", (b"",)), ("half a request", (b"GET /met",)),
                                ("a client that does not read", (b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n",)),
                                ("many", (b"", b"GET / HTTP/1.1\r\n") * 20)):
@@ -151,8 +152,11 @@ class Ending(unittest.TestCase):
                     clients = [self.connect(agent, request) for request in requests]
                     begin = time.monotonic()
                     os.kill(agent.pid, number)
-                    self.assertEqual(agent.daemon.process.wait(10), 0)
-                    self.assertLess(time.monotonic() - begin, 5)  # seconds, when it waits for a client that says nothing
+                    self.assertEqual(agent.daemon.process.wait(10 * SLOWNESS), 0)
+                    took = time.monotonic() - begin
+                    if not clients:
+                        undisturbed.append(took)
+                    self.assertLess(took, min(undisturbed) + 4)  # it is five when it waits for a client that says nothing
                     for client in clients:
                         client.close()
 
@@ -169,7 +173,7 @@ class Ending(unittest.TestCase):
                 held = held_by(agent.pid)
                 self.assertTrue(all(held.values()), held)
                 os.kill(agent.pid, number)
-                agent.daemon.process.wait(10)
+                agent.daemon.process.wait(10 * SLOWNESS)
                 wait_until(lambda held=held: not any(still_there(held).values()), 10,
                            "the kernel's clean-up of %s" % held)
                 with self.assertRaises(ConnectionRefusedError):

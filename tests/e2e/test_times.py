@@ -105,7 +105,7 @@ class Waits(Between):
             time.sleep(pause)
             process.stdin.write(b"1")
             process.stdin.flush()
-        whole = float(process.communicate(timeout=20)[1])
+        whole = float(process.communicate(timeout=20 * SLOWNESS)[1])
         families = self.agent.metrics()
         waited = families.value("container_wait_seconds_sum", id=self.client.id, state="pipe")
         print("    %.4f of %.4f s" % (waited, whole))

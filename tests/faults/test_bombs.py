@@ -6,7 +6,7 @@ import signal
 import time
 import unittest
 
-from under_load import (Agent, Born, Cgroup, Crowd, Scraper, count, cpu_of, kernel_failures, watching)
+from under_load import (SLOWNESS, Agent, Born, Cgroup, Crowd, Scraper, count, cpu_of, kernel_failures, watching)
 
 PREFIX = "/plimsoll-test-bombs"
 FORKS = "container_process_forks_total"
@@ -59,7 +59,7 @@ class ForkBomb(unittest.TestCase):
             life.wait()
             self.assertGreater(self.refused(bombed), 0)
             bombed.kill()
-            bomb.wait(20)
+            bomb.wait(20 * SLOWNESS)
             families = agent.metrics()
         print("    %d forks/s; the bomb takes %.2f cores, the agent %.3f; scrapes: median %.3f s, slowest %.3f s"
               % (forks / took, bomb_used / took, used / took, scraper.median(), scraper.slowest()))

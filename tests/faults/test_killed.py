@@ -12,7 +12,8 @@ import threading
 import time
 import unittest
 
-from under_load import Agent, Born, Cgroup, Prometheus, count, free_port, held_by, still_there, wait_until, watching
+from under_load import (SLOWNESS, Agent, Born, Cgroup, Prometheus, count, free_port, held_by, still_there, wait_until,
+                        watching)
 
 PREFIX = "/plimsoll-test-killed"
 WINDOW = 10
@@ -87,7 +88,7 @@ class Killed(unittest.TestCase):
         self.assertTrue(all(held.values()), held)
         begin = time.monotonic()
         os.kill(agent.pid, signal.SIGKILL)
-        agent.daemon.process.wait(10)
+        agent.daemon.process.wait(10 * SLOWNESS)
         wait_until(lambda: not any(still_there(held).values()), 10, "the kernel's clean-up of %s" % held)
         agent.stop()
         return time.monotonic() - begin

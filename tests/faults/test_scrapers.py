@@ -11,7 +11,7 @@ import subprocess
 import time
 import unittest
 
-from under_load import Agent, Cgroup, Crowd, Scraper, count, defer, ids, wait_until, watching, workdir
+from under_load import SLOWNESS, Agent, Cgroup, Crowd, Scraper, count, defer, ids, wait_until, watching, workdir
 
 PREFIX = "/plimsoll-test-scrapers"
 CONTAINERS = 8
@@ -54,7 +54,7 @@ class Slow(Case):
             yield made
         finally:
             process.terminate()
-            process.wait(20)
+            process.wait(20 * SLOWNESS)
             undo.cancel()
 
     @staticmethod

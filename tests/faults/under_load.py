@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 
 # pylint: disable=wrong-import-position
 from plimsoll_testbed import *  # noqa: E402,F401,F403
-from plimsoll_testbed import Cgroup, defer, parse  # noqa: E402
+from plimsoll_testbed import SLOWNESS, Cgroup, defer, parse  # noqa: E402
 
 FULL = os.environ.get("PLIMSOLL_FULL") == "1"
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -110,7 +110,7 @@ class Scraper:
 
     def __exit__(self, *_):
         self._stopping.set()
-        self._thread.join(60)
+        self._thread.join(60 * SLOWNESS)
 
     def median(self):
         return statistics.median(seconds for seconds, _ in self.answers)

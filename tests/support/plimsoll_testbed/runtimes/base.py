@@ -7,6 +7,7 @@ from ..cgroup import Cgroup, cgroup_path
 from ..cleanup import defer, workdir
 from ..rootfs import Rootfs
 from ..shell import alive, run, wait_until
+from ..slowness import SLOWNESS
 
 
 class Container:
@@ -73,7 +74,7 @@ class Runtime:
     def stop(self, container):
         if container.alive():
             self._stop(container)
-            container.wait(20)
+            container.wait(20 * SLOWNESS)
 
     def remove(self, container):
         if container not in self.containers:

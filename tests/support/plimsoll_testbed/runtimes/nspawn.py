@@ -13,6 +13,7 @@ from ..cgroup import Cgroup, cgroup_paths, hierarchies
 from ..cleanup import defer
 from ..rootfs import systemd_root
 from ..shell import CommandError, end_process, run, wait_until
+from ..slowness import SLOWNESS
 from .base import Container, Runtime
 
 # A host for an agent: it may load BPF programs and sees the cgroups of the whole machine by their real paths.
@@ -75,11 +76,11 @@ class NspawnRuntime(Runtime):
             container.exec(["systemctl", "poweroff"], check=False)
         else:
             os.kill(container.pid, signal.SIGKILL)
-        container.supervisor.wait(60)
+        container.supervisor.wait(60 * SLOWNESS)
 
     def _remove(self, container):
         container.undo.run()
-        container.supervisor.wait(30)
+        container.supervisor.wait(30 * SLOWNESS)
 
 
 def _leader(supervisor):
