@@ -2,6 +2,7 @@
 """plimsoll.service on the machine's own systemd: with its five capabilities and in its sandbox, all that this kernel can
 do is done, the containers of others are seen whole, and it reloads, recovers and ends."""
 
+import functools
 import json
 import os
 import re
@@ -13,7 +14,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path += [HERE + "/../support"]
 
 # pylint: disable=wrong-import-position
-from plimsoll_testbed import BINARY, Rootfs, RuncRuntime, hierarchies, note, page_at, parse, run, wait_until  # noqa: E402
+from plimsoll_testbed import BINARY, Rootfs, RuncRuntime, hierarchies, http_get, note, page_by, parse, run, wait_until  # noqa: E402
 from systemd_runtimes import Services  # noqa: E402
 
 CANNOT = set() if "" in hierarchies() else {"traffic"}  # sockets know their cgroup of v2 only
@@ -21,7 +22,7 @@ CONFIG = {"containers": {"cgroups": [{"path": "/plimsoll-test/*"}]}}
 
 
 def metrics():
-    return parse(page_at(9752))
+    return parse(page_by(functools.partial(http_get, 9752)))
 
 
 def show(name):

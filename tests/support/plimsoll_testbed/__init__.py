@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real containers, a real agent and a real Prometheus for end-to-end tests; everything is private and removed at exit."""
 
-from .agent import BINARY, Agent, command, free_port, page_at, watching
+from .agent import BINARY, Agent, command, free_port, http_get, page_by, watching
 from .born import Born, Life, now
 from .certificates import ADOPTED, KEPT, Authority, WebAgent, basic, bcrypt, client_context, fingerprint
 from .cgroup import Cgroup, cgroup_path, hierarchies, unified

@@ -34,11 +34,14 @@ def http_get(port, path, headers=None, timeout=20):
         connection.close()
 
 
-def page_at(port):
-    """The text of /metrics. A scrape waits five seconds for the loop, which a slow machine needs longer to load programs."""
+def page_by(get):
+    """The text of /metrics by get(path), which is as http_get() with a port.
+
+    A scrape waits five seconds for the agent's loop; a slow machine takes longer to load programs.
+    """
     end = time.monotonic() + 5 * (SLOWNESS - 1)
     while True:
-        status, _, body = http_get(port, "/metrics")
+        status, _, body = get("/metrics")
         if status == 200:
             return body.decode("utf-8")
         if status != 503 or time.monotonic() >= end:
@@ -103,7 +106,7 @@ class Agent:
 
     def page(self):
         """The text of /metrics."""
-        return page_at(self.port)
+        return page_by(self.get)
 
     def metrics(self):
         """The parsed page; raises ParseError when a consumer could stumble over it."""
