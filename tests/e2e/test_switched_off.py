@@ -3,11 +3,12 @@
 
 import unittest
 
-from testbed import Agent, Cgroup, program_names, watching
+from testbed import Agent, Cgroup, hierarchies, program_names, watching
 
 PREFIX = "/plimsoll-test"
 PROBES = {"io", "block", "socket", "tcp", "peer", "traffic"}
-WITHOUT_PROGRAMS = {"peer"}  # those of others give it what it has
+# The programs of others give peers what they have; where v1 tells containers there is no traffic.
+WITHOUT_PROGRAMS = {"peer"} if "" in hierarchies() else {"peer", "traffic"}
 # Of the ledger and of processes, and what tells containers.
 OTHERS = {"on_sched_switch", "on_sched_wakeup", "on_cgroup_attach_task", "on_cgroup_mkdir", "on_cgroup_rmdir", "on_each_task",
           "on_sched_process_exec", "on_sched_process_exit", "on_task_newtask", "on_exec", "on_exit", "on_fork", "on_oom_victim",
