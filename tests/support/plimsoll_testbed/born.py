@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A process that is born in a cgroup, by CLONE_INTO_CGROUP: it never was anywhere else, and knows how long it lived. Where there
-is no v2 hierarchy it is moved into the cgroup and does nothing before."""
+is no v2 hierarchy it is moved into the one that tells containers, and does nothing before."""
 
 import ctypes
 import os
@@ -80,7 +80,8 @@ def _fork_and_move(cgroup):
         os.read(reading, 1)
         return 0
     os.close(reading)
-    cgroup.add(pid)
+    with open(cgroup.identity() + "/cgroup.procs", "w", encoding="utf-8") as processes:
+        processes.write("%d\n" % pid)
     os.close(writing)
     return pid
 
