@@ -5,6 +5,7 @@
 // docs/host-network.md says what is counted.
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <spdlog/spdlog.h>
 
 #include <array>
 #include <cstring>
@@ -98,6 +99,7 @@ class TrafficProbe final : public KernelProbe<traffic_bpf> {
     std::string root_;  // of the v2 hierarchy
     ContainerProcesses* processes_ = nullptr;
     std::optional<HostNetwork> host_;
+    bool is_refused_ = false;  // said in the log, once
     KeyedMap<traffic_series, traffic_account> map_;
     KeyedSums<traffic_series, traffic_account> sums_{map_};
     std::unordered_map<Handle, Network> networks_;
@@ -149,11 +151,24 @@ Result<void> TrafficProbe::attach_programs(Links& links) {
     return attached;
 }
 
-/// Somebody may have the root cgroup for himself by now; it is tried again the next time.
+/// Somebody may have the root cgroup for himself by now: that is said, and it is tried again the next time.
 void TrafficProbe::attach_if(bool wanted) {
-    if (!wanted || (!is_attached() && !attach())) {
+    if (!wanted) {
         detach();
+        return;
     }
+    if (is_attached()) {
+        return;
+    }
+    const auto attached = attach();
+    if (!attached) {
+        detach();
+        if (!is_refused_) {
+            spdlog::warn("probe traffic: {}; containers in the host's network have no traffic until it works",
+                         attached.error().message);
+        }
+    }
+    is_refused_ = !attached;
 }
 
 void TrafficProbe::set_own_network(std::uint32_t slot, bool own) {

@@ -7,8 +7,8 @@ import sys
 import unittest
 
 from dropin import PREFIX, Case
-from testbed import (SLOWNESS, Agent, Cgroup, DockerRuntime, Netns, PodmanRuntime, Rootfs, RuncRuntime, held_by,
-                     hierarchies, run, wait_until, watching)
+from testbed import (SLOWNESS, Agent, Cgroup, DockerRuntime, Netns, PodmanRuntime, Rootfs, RuncRuntime, defer, held_by,
+                     hierarchies, programs_of, run, wait_until, watching)
 from plimsoll_testbed.netns import parse_net_dev
 from test_dropin_network import network
 
@@ -236,6 +236,24 @@ class HostNetwork(Case):
             up = agent.metrics().by("probe", "plimsoll_probe_up")
             self.assertEqual({probe for probe, value in up.items() if not value}, {"traffic"})
             self.assertIn("probe traffic: the agent needs CAP_NET_ADMIN", agent.log())
+
+    def test_whoever_takes_the_root_cgroup_for_himself_is_told_and_waited_for(self):
+        agent = self.agent()
+        # No better program to be somebody else's than one that the kernel has already.
+        his = [hierarchies()[""], "cgroup_inet_ingress", "id", programs_of(agent.pid)["on_received"]]
+        run(["bpftool", "cgroup", "attach", *his])
+        gone = defer(lambda: run(["bpftool", "cgroup", "detach", *his]))
+        container = self.hosted("refused")
+        warnings = lambda: [line for line in agent.log().splitlines() if " warning: probe traffic: root cgroup" in line]
+        wait_until(warnings, 10, "a word, without a scrape")
+        for _ in range(2):
+            self.assertEqual(self.shown(agent, container), {})
+        self.assertEqual((len(warnings()), programs(agent)), (1, 0))
+        gone.run()
+        self.assertEqual(self.shown(agent, container), {})
+        self.assertEqual(programs(agent), 2)
+        mine = self.talk(container.cgroup, 7001, 23, 1009, 29, 601)
+        self.assertEqual(self.shown(agent, container), {INTERFACE: mine})
 
     def test_what_stays_inside_and_is_counted_elsewhere_is_left_out(self):
         """Loopback, and interfaces that cAdvisor leaves out by their names."""

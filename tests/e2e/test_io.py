@@ -6,7 +6,7 @@ import math
 import re
 import unittest
 
-from testbed import SLOWNESS, Agent, Cgroup, LoopDisk, command, outside, program_names, watching, workdir
+from testbed import SLOWNESS, Agent, Cgroup, LoopDisk, command, outside, programs_of, watching, workdir
 
 OPERATIONS = 1009
 JOBS = {
@@ -118,7 +118,7 @@ class Methods(unittest.TestCase):
             families = agent.metrics()
             self.assertEqual(families.value("plimsoll_probe_up", probe="io"), 1)
             self.assertEqual(families.by("method", "plimsoll_probe_info", probe="io"), {used: 1})
-            self.assertEqual(AT_ALL_CALLS & program_names(agent.pid), AT_ALL_CALLS if used == "syscalls" else set())
+            self.assertEqual(AT_ALL_CALLS & set(programs_of(agent.pid)), AT_ALL_CALLS if used == "syscalls" else set())
             for direction in ("read", "write"):
                 labels = {"id": cgroup.path, "class": "other", "direction": direction}
                 self.assertEqual((families.value("container_io_operations_total", **labels),

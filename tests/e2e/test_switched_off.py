@@ -3,7 +3,7 @@
 
 import unittest
 
-from testbed import Agent, Cgroup, hierarchies, program_names, watching
+from testbed import Agent, Cgroup, hierarchies, programs_of, watching
 
 PREFIX = "/plimsoll-test"
 PROBES = {"io", "block", "socket", "tcp", "peer", "traffic"}
@@ -19,7 +19,7 @@ def programs(off):
     """Of an agent with a container, and with all probes but these."""
     probes = {name: {"enabled": name not in off} for name in PROBES}
     with Agent({**watching(PREFIX), "probes": probes}) as agent:
-        return program_names(agent.pid)
+        return set(programs_of(agent.pid))
 
 
 class SwitchedOff(unittest.TestCase):

@@ -9,7 +9,7 @@ from .cleanup import defer, workdir
 from .costs import HEADERS, Crowd, cpu_clock, resident_mib
 from .cpu_history import CpuHistory
 from .facts import kernel_facts, note
-from .kernel_objects import entries, held_by, program_names, still_there, verified_instructions
+from .kernel_objects import entries, held_by, programs_of, still_there, verified_instructions
 from .kubernetes import Pod
 from .ledger import Measurement, ids, kernel_failures, measure, thread_seconds
 from .loop_disk import LoopDisk

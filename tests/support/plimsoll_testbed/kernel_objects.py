@@ -22,10 +22,10 @@ def held_by(pid):
     return held
 
 
-def program_names(pid):
-    """Of the programs that the process holds."""
+def programs_of(pid):
+    """{name: id} of the programs that the process holds."""
     held = held_by(pid)["prog"]
-    return {program.get("name", "") for program in _show("prog") if program["id"] in held}
+    return {program.get("name", ""): program["id"] for program in _show("prog") if program["id"] in held}
 
 
 def verified_instructions(pid):
