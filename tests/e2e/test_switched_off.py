@@ -3,12 +3,11 @@
 
 import unittest
 
-from testbed import Agent, Cgroup, hierarchies, programs_of, watching
+from testbed import CANNOT_START, Agent, Cgroup, programs_of, watching
 
 PREFIX = "/plimsoll-test"
 PROBES = {"io", "block", "socket", "tcp", "peer", "traffic"}
-# The programs of others give peers what they have; where v1 tells containers there is no traffic.
-WITHOUT_PROGRAMS = {"peer"} if "" in hierarchies() else {"peer", "traffic"}
+WITHOUT_PROGRAMS = {"peer"} | CANNOT_START  # peers get what they have from the programs of others
 # Of the ledger and of processes, and what tells containers.
 OTHERS = {"on_sched_switch", "on_sched_wakeup", "on_cgroup_attach_task", "on_cgroup_mkdir", "on_cgroup_rmdir", "on_each_task",
           "on_sched_process_exec", "on_sched_process_exit", "on_task_newtask", "on_exec", "on_exit", "on_fork", "on_oom_victim",

@@ -8,7 +8,7 @@ from .cgroup import Cgroup, cgroup_path, hierarchies, unified
 from .cleanup import defer, workdir
 from .costs import HEADERS, Crowd, cpu_clock, resident_mib
 from .cpu_history import CpuHistory
-from .facts import kernel_facts, note
+from .facts import CANNOT_START, kernel_facts, note
 from .kernel_objects import entries, held_by, programs_of, still_there, verified_instructions
 from .kubernetes import Pod
 from .ledger import Measurement, ids, kernel_failures, measure, thread_seconds

@@ -99,10 +99,10 @@ class Cgroup:
     def _entrances(self):
         """Where processes go in. They cannot be in all hierarchies at once, but in those that are compared with each other
         one right after the other: the one that tells CPU time, and the one that tells containers."""
-        last = (self.directories.get(next((names for names in self.directories if "cpuacct" in names.split(",")), "")),
-                self.identity())
-        first = [directory for directory in self.directories.values() if directory not in last]
-        return [directory + "/cgroup.procs" for directory in dict.fromkeys((*first, *last)) if directory]
+        def late(hierarchy):
+            names, directory = hierarchy
+            return directory == self.identity(), "cpuacct" in names.split(",")
+        return [directory + "/cgroup.procs" for _, directory in sorted(self.directories.items(), key=late)]
 
     def add(self, pid):
         for file in self._entrances():
