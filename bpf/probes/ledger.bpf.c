@@ -158,6 +158,7 @@ static __noinline __u64 make_up_arrival(struct ledger_account* account, struct t
     if (word_state(word) == STATE_RUNNABLE) {
         count_latency(account, waited);
     } else {
+        add(WRITER_OWN, &account->wakeups, 1); /* nobody runs again who was not woken */
         end_wait(thread, arrived);
         time_wait(word_slot(word), word_state(word), waited);
     }
@@ -218,6 +219,7 @@ static __always_inline void switch_in(struct task_struct* task, struct task_stat
     leave(WRITER_OWN, account, word_state(word), now);
     target->running++;
     if (word_state(word) != STATE_RUNNABLE) {
+        add(WRITER_OWN, &account->wakeups, word_state(word) > STATE_RUNNABLE); /* which was unseen */
         end_wait(thread, now);
         time_wait(target->slot, word_state(word), now - thread->since_ns);
         tell_wait(task, thread, target->slot, now);
