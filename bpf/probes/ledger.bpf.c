@@ -219,7 +219,6 @@ static __always_inline void switch_in(struct task_struct* task, struct task_stat
     leave(WRITER_OWN, account, word_state(word), now);
     target->running++;
     if (word_state(word) != STATE_RUNNABLE) {
-        add(WRITER_OWN, &account->wakeups, word_state(word) > STATE_RUNNABLE); /* which was unseen */
         end_wait(thread, now);
         time_wait(target->slot, word_state(word), now - thread->since_ns);
         tell_wait(task, thread, target->slot, now);
